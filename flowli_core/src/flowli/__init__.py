@@ -1,0 +1,66 @@
+"""Flowli: a typed jobs runtime. Define a job once, choose at each call how it is executed."""
+
+from __future__ import annotations
+
+from flowli.attempt import Attempt, Cancel, Retry, current_attempt
+from flowli.backoff import Backoff
+from flowli.bound import BoundJob
+from flowli.context import ContextSource
+from flowli.errors import (
+    DefinitionError,
+    DriverClosed,
+    DriverError,
+    DriverUnavailable,
+    EnqueueUnknown,
+    FlowliError,
+    JobCancelledError,
+    JobFailedError,
+    JobNotFoundError,
+    JobTimeoutError,
+    NotDurable,
+    QueueFull,
+    SchedulingError,
+    StrategyError,
+    ValidationError,
+)
+from flowli.handles import JobHandle, ScheduleHandle
+from flowli.job import Job, job
+from flowli.options import CallOptions, Defaults
+from flowli.runner import Runner
+from flowli.runtime import Flowli
+from flowli.sync import SyncBoundJob, SyncJobHandle
+
+__all__ = [
+    "Attempt",
+    "Backoff",
+    "BoundJob",
+    "CallOptions",
+    "Cancel",
+    "ContextSource",
+    "Defaults",
+    "DefinitionError",
+    "DriverClosed",
+    "DriverError",
+    "DriverUnavailable",
+    "EnqueueUnknown",
+    "Flowli",
+    "FlowliError",
+    "Job",
+    "JobCancelledError",
+    "JobFailedError",
+    "JobHandle",
+    "JobNotFoundError",
+    "JobTimeoutError",
+    "NotDurable",
+    "QueueFull",
+    "Retry",
+    "Runner",
+    "ScheduleHandle",
+    "SchedulingError",
+    "StrategyError",
+    "SyncBoundJob",
+    "SyncJobHandle",
+    "ValidationError",
+    "current_attempt",
+    "job",
+]

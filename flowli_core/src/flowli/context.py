@@ -1,0 +1,132 @@
+"""Where a handler's ``ctx`` comes from: a value or a factory, and the lifespan that feeds it.
+
+It knows the forms a context may have and when each is torn down. It refuses to know jobs and what is done with the
+value.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
+from typing import Any, TypeAlias, TypeVar
+
+from flowli.errors import DefinitionError, StrategyError
+
+__all__ = ["Context", "ContextSource", "Lifespan"]
+
+_C = TypeVar("_C")
+
+ContextSource: TypeAlias = (
+    _C
+    | Callable[[], _C]
+    | Callable[[], Awaitable[_C]]
+    | Callable[[], AbstractContextManager[_C]]
+    | Callable[[], AbstractAsyncContextManager[_C]]
+    | Callable[[], Iterator[_C]]
+    | Callable[[], AsyncIterator[_C]]
+    | Callable[[Any], _C]
+    | Callable[[Any], Awaitable[_C]]
+    | Callable[[Any], AbstractContextManager[_C]]
+    | Callable[[Any], AbstractAsyncContextManager[_C]]
+    | Callable[[Any], Iterator[_C]]
+    | Callable[[Any], AsyncIterator[_C]]
+)
+"""A value, or a factory: sync, async, a generator with one ``yield``, or one that returns a context manager. It takes
+no argument, or, with a ``lifespan``, the value of that."""
+
+Lifespan: TypeAlias = Callable[[], AbstractAsyncContextManager[Any]]
+"""Makes the async context manager that lives as long as the runtime is open: pools belong here."""
+
+_FACTORIES = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial, type)
+_NOT_ENTERED: Any = object()
+
+
+class Context:
+    """The resolved plan of a runtime's context. ``is_value`` says that nothing has to be done for an execution."""
+
+    def __init__(self, source: Any, lifespan: Lifespan | None) -> None:
+        self.is_value = not isinstance(source, _FACTORIES)
+        self._lifespan = lifespan
+        self._living: Any = _NOT_ENTERED
+        self._takes_lifespan = False
+        self._source = source if self.is_value else self._plan(source)
+
+    @property
+    def value(self) -> Any:
+        """The context itself, where ``is_value``."""
+        return self._source
+
+    def _plan(self, source: Any) -> Any:
+        needed = _required_parameters(source)
+        if needed > 1 or (needed == 1 and self._lifespan is None):
+            raise DefinitionError(
+                "A context factory takes no argument, or, with lifespan=, the value of the lifespan as its one. Pass a "
+                "value, or wrap the factory in a function without parameters."
+            )
+        self._takes_lifespan = self._lifespan is not None and _accepts_one(source)
+        function = source.func if isinstance(source, functools.partial) else source
+        if inspect.isasyncgenfunction(function):
+            return asynccontextmanager(source)
+        if inspect.isgeneratorfunction(function):
+            return contextmanager(source)
+        return source
+
+    async def enter(self, stack: AsyncExitStack) -> Any:
+        """Resolve the context for one execution; ``stack`` tears it down."""
+        if self.is_value:
+            return self._source
+        made = self._source(self._lived()) if self._takes_lifespan else self._source()
+        if inspect.isawaitable(made):
+            made = await made
+        if isinstance(made, AbstractAsyncContextManager):
+            manager: AbstractAsyncContextManager[Any] = made
+            return await stack.enter_async_context(manager)
+        if isinstance(made, AbstractContextManager):
+            plain: AbstractContextManager[Any] = made
+            return stack.enter_context(plain)
+        return made
+
+    def _lived(self) -> Any:
+        if self._living is _NOT_ENTERED:
+            raise StrategyError(
+                "The context factory needs the value of lifespan=, which is not entered. Write `async with flowli:` "
+                "around the call; a runner does so by itself."
+            )
+        return self._living
+
+    async def enter_lifespan(self, stack: AsyncExitStack) -> None:
+        """Enter the lifespan for as long as ``stack`` is open."""
+        if self._lifespan is None:
+            return
+        self._living = await stack.enter_async_context(self._lifespan())
+        stack.callback(self._leave)
+
+    def _leave(self) -> None:
+        self._living = _NOT_ENTERED
+
+
+def _positional(source: Any) -> list[inspect.Parameter]:
+    try:
+        parameters = inspect.signature(source).parameters.values()
+    except (TypeError, ValueError):  # a builtin without a signature, such as `dict`
+        return []
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p for p in parameters if p.kind in kinds]
+
+
+def _required_parameters(source: Any) -> int:
+    return sum(p.default is inspect.Parameter.empty for p in _positional(source))
+
+
+def _accepts_one(source: Any) -> bool:
+    # A parameter with a default is the factory's own business; only one that must be filled takes the lifespan.
+    return _required_parameters(source) == 1

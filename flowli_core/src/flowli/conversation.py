@@ -1,0 +1,171 @@
+"""A runner's conversation with the store: what is settled goes out, what is leased comes in, in as few calls as
+possible.
+
+While nothing is to be had one call waits at the store, asleep; settlements never wait behind it. It knows
+`Driver.exchange` and repeats it for ever. It refuses to know handlers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from flowli.driver import Claim, Driver, Exchanged, Lease, Millis, Settled, Settlement, Turn
+from flowli.errors import DriverUnavailable
+from flowli.ids import make_id
+from flowli.journal import Journal, logger
+from flowli.repeat import wait_before
+from flowli.settle import Verdict
+
+__all__ = ["Conversation", "Terms"]
+
+_MOST_SETTLED = 1_000
+_MOST_CLAIMED = 500
+_SHORTEST_WAIT = 2
+"""Milliseconds: what this runner's estimate of the store's clock may be wrong by, so that it does not ask in a loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a runner asks of the store."""
+
+    runner: str
+    queues: tuple[str, ...] | None
+    lease_for: Millis
+    poll: Millis
+
+
+class Conversation:
+    """One runner's exchange. ``started`` gets new leases and the earliest monotonic second at which they began."""
+
+    def __init__(
+        self, driver: Driver, terms: Terms, journal: Journal, started: Callable[[Sequence[Lease], float], None]
+    ) -> None:
+        self._driver = driver
+        self._terms = terms
+        self._journal = journal
+        self._started = started
+        self._turn = Turn(make_id(), 0)
+        self._outbox: list[Verdict] = []
+        self._heard_at = time.monotonic()
+        self.news = asyncio.Event()
+        """Set when there is something to settle, or a slot became free."""
+        self.last: Exchanged | None = None
+        """The newest answer to a claim."""
+        self.is_connected = True
+        self._lag_s: float | None = None
+        self.in_flight = 0
+        """Settlements that were sent and not answered yet."""
+
+    def settle(self, verdict: Verdict) -> None:
+        """Write this with the next call."""
+        self._outbox.append(verdict)
+        self.news.set()
+
+    @property
+    def has_verdicts(self) -> bool:
+        return bool(self._outbox)
+
+    @property
+    def store_now(self) -> Millis:
+        """The store's clock, as far as this runner can know without asking."""
+        if self.last is None:
+            return Millis(time.time_ns() // 1_000_000)
+        return Millis(self.last.now + int((time.monotonic() - self._heard_at) * 1000))
+
+    @property
+    def wait(self) -> Millis:
+        """How long a claim may wait: until something is known to come, at most the poll interval."""
+        if self.last is None or self.last.more:
+            return Millis(0)
+        instants = [at for at in (self.last.next_at, self.last.schedule_at) if at is not None]
+        until = min(instants, default=None)
+        if until is None:
+            return self._terms.poll
+        return Millis(max(_SHORTEST_WAIT, min(self._terms.poll, until - self.store_now)))
+
+    def claim(self, limit: int, *, wait: Millis = Millis(0)) -> Claim:
+        """The next claim; 0 keeps house only."""
+        terms = self._terms
+        self._turn = Turn(self._turn.sender, self._turn.number + 1)
+        return Claim(
+            runner=terms.runner,
+            turn=self._turn,
+            queues=terms.queues,
+            limit=min(limit, _MOST_CLAIMED),
+            lease_for=terms.lease_for,
+            wait=wait,
+        )
+
+    async def exchange(self, claim: Claim | None) -> Exchanged:
+        """Send what is to be settled, and ``claim``; start what was leased. Repeats until the store answers."""
+        verdicts, self._outbox = self._outbox[:_MOST_SETTLED], self._outbox[_MOST_SETTLED:]
+        settlements = [verdict.settlement for verdict in verdicts]
+        self.in_flight += len(verdicts)
+        try:
+            answer, sent_at, repeated = await self._ask(settlements, claim)
+        except BaseException:
+            # Whether it was written is unknown; a settlement that is sent again under its token is written once.
+            self._outbox[:0] = verdicts
+            raise
+        finally:
+            self.in_flight -= len(verdicts)
+        self._report(verdicts, answer.settled, repeated)
+        if claim is not None:
+            self.last, self._heard_at = answer, time.monotonic()
+            for found in answer.recovered:
+                self._journal.recovered(found)
+            if answer.leases:
+                self._started(answer.leases, self._granted_at(answer, sent_at))
+        return answer
+
+    def _granted_at(self, answer: Exchanged, sent_at: float) -> float:
+        """The earliest monotonic instant at which these leases can have begun.
+
+        A call that waited was sent long before. The store's clock is never behind this one by more than the best
+        earlier call showed (sent, minus the instant it read), which says how early its ``now`` can have been here.
+        """
+        store_s = answer.now / 1000
+        earliest = max(sent_at, store_s + self._lag_s) if self._lag_s is not None else sent_at
+        self._lag_s = max(sent_at - store_s, self._lag_s if self._lag_s is not None else sent_at - store_s)
+        return min(earliest, self._heard_at)
+
+    async def _ask(self, settlements: Sequence[Settlement], claim: Claim | None) -> tuple[Exchanged, float, bool]:
+        repetition = 0
+        while True:
+            sent_at = time.monotonic()
+            try:
+                answer = await self._driver.exchange(settlements, claim)
+            except DriverUnavailable as exc:
+                repetition += 1
+                if self.is_connected:
+                    logger.warning("the store is unavailable, trying again until it is back: %s", exc)
+                self.is_connected = False
+                await asyncio.sleep(wait_before(repetition))
+                if claim is not None and claim.wait:
+                    claim = replace(claim, wait=Millis(0))
+                continue
+            if not self.is_connected:
+                logger.warning("the store is back after %d tries", repetition)
+            self.is_connected = True
+            return answer, sent_at, repetition > 0
+
+    def _report(self, verdicts: Sequence[Verdict], settled: Sequence[Settled], repeated: bool) -> None:
+        for verdict, outcome in zip(verdicts, settled, strict=True):
+            vanished = outcome is Settled.GONE and repeated and verdict.settlement.keep_for == 0
+            if outcome is Settled.WRITTEN or outcome is Settled.REPEATED or vanished:
+                self._journal.written(verdict)
+            else:
+                self._journal.refused(verdict)
+
+    async def hand_back(self, claim: Claim) -> Sequence[Lease]:
+        """What a cancelled call of ``claim`` may have leased all the same; the caller settles it."""
+        answer, _, _ = await self._ask((), replace(claim, limit=0, wait=Millis(0)))
+        return answer.leases
+
+    async def flush(self) -> None:
+        """Settle until nothing is left to be settled."""
+        while self._outbox:
+            await self.exchange(None)

@@ -1,0 +1,102 @@
+"""What a runtime is made of, for the modules behind it: jobs, context, defaults, the driver's hub.
+
+It hangs on a runtime as ``__flowli__``, so that completion of ``flowli.`` shows jobs and little else. It refuses to do
+anything with what it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flowli.context import Context
+from flowli.driver import Driver
+from flowli.errors import StrategyError
+from flowli.hub import Hub
+from flowli.options import Options, resolve
+from flowli.outcomes import Watches
+from flowli.turns import Turns
+from flowli.wire import encode_head
+
+if TYPE_CHECKING:
+    from flowli.job import Job
+    from flowli.runtime import Flowli
+
+__all__ = ["Core", "Plan"]
+
+
+class Plan(NamedTuple):
+    """One job on this runtime: its options resolved, and the head of a call that changes none of them."""
+
+    options: Options
+    head: bytes
+
+
+class Core:
+    """The parts of one runtime."""
+
+    def __init__(
+        self,
+        flowli: Flowli[Any],
+        *,
+        jobs: Mapping[str, Job[Any, Any, Any, Any]],
+        context: Context,
+        hub: Hub | None,
+        driver_name: str | None,
+        process_local: bool,
+        defaults: Options,
+    ) -> None:
+        self.flowli = flowli
+        self.jobs = jobs
+        self.context = context
+        self.hub = hub
+        self.driver_name = driver_name
+        self.process_local = process_local
+        self.defaults = defaults
+        self.turns = Turns()
+        self.watches = Watches()
+        self._plans: dict[str, Plan] = {}
+        self._stays: list[AsyncExitStack] = []
+
+    @property
+    def name(self) -> str:
+        """Of the runtime's class, for messages."""
+        return type(self.flowli).__name__
+
+    def plan(self, job: Job[Any, Any, Any, Any]) -> Plan:
+        """The resolved options of a job; made once."""
+        found = self._plans.get(job.name)
+        if found is None:
+            options = resolve(self.defaults, job.options)
+            found = self._plans[job.name] = Plan(options, encode_head(options))
+        return found
+
+    def need_hub(self, what: str) -> Hub:
+        """The driver's hub; StrategyError where the runtime has none. ``what`` begins the message."""
+        if self.hub is None:
+            raise StrategyError(
+                f"{what} without a driver. Pass one: {self.name}(context=..., driver=RedisDriver('redis://...', "
+                f"prefix='app')), or MemoryDriver() in tests; run() works without."
+            )
+        return self.hub
+
+    async def driver(self, what: str) -> Driver:
+        """The running loop's driver, opened on first use."""
+        hub = self.need_hub(what)
+        return hub.ready() or await hub.here()
+
+    async def enter(self) -> None:
+        """Open the driver and enter the lifespan, until the matching `leave`."""
+        async with AsyncExitStack() as stack:
+            if self.hub is not None:
+                await self.hub.hold()
+                stack.push_async_callback(self.hub.release)
+            if not self._stays:
+                await self.context.enter_lifespan(stack)
+            self._stays.append(stack.pop_all())
+
+    async def leave(self) -> None:
+        """Undo the last `enter`. The first one, which holds the lifespan, is undone last."""
+        stack = self._stays.pop()
+        await stack.aclose()

@@ -1,0 +1,332 @@
+"""What travels over the boundary between core and a store: jobs, leases, settlements, schedules, and their answers.
+
+The records that are made once a job are NamedTuples: one of nine fields costs 0.2 us, a frozen dataclass 1.0 us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Generic, NamedTuple, NewType, TypeVar
+
+__all__ = [
+    "Act",
+    "Acted",
+    "Change",
+    "Changed",
+    "Claim",
+    "Deed",
+    "Disposition",
+    "Enqueued",
+    "Exchanged",
+    "Hold",
+    "Lease",
+    "Millis",
+    "NewJob",
+    "Overview",
+    "QueueView",
+    "Recovered",
+    "Renewal",
+    "RunnerNote",
+    "Settled",
+    "Settlement",
+    "Slice",
+    "State",
+    "StoredJob",
+    "StoredSchedule",
+    "Turn",
+]
+
+T = TypeVar("T")
+
+Millis = NewType("Millis", int)
+"""Milliseconds since the epoch for instants; milliseconds for spans."""
+
+
+class State(StrEnum):
+    """Where a job stands. ``SCHEDULED`` is everything that waits for an instant: due later, a retry, parked."""
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in _TERMINAL
+
+
+_TERMINAL = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
+
+
+class Turn(NamedTuple):
+    """Which call of which caller this is. A store remembers the answer to the last turn of each sender for ten minutes,
+    so that a call whose reply was lost can be repeated. A sender has one call under way at a time; ``number`` grows
+    with each."""
+
+    sender: str
+    number: int
+
+
+class NewJob(NamedTuple):
+    """What is stored. ``delay`` counts from the store's clock, ``due`` is absolute; neither means at once.
+
+    A job whose instant is not after ``now`` is queued, every other is scheduled.
+    """
+
+    id: str
+    """Made by core, or the user's. A made id says by itself where it lives (`flowli.ids`): drivers derive no more from
+    it."""
+    queue: str
+    name: str
+    head: bytes
+    """Small, written once, returned by every read: options, trace, format version."""
+    body: bytes
+    """Input and meta; returned by leases and by `get_jobs`."""
+    priority: int = 0
+    """0 to 9, greater first."""
+    due: Millis | None = None
+    delay: Millis | None = None
+
+
+class Disposition(Enum):
+    CREATED = "created"
+    EXISTING = "existing"
+
+
+class Enqueued(NamedTuple):
+    """``id`` is the job that now stands for the request; ``state`` and ``due`` are its own as of this call.
+
+    ``due`` is the instant it is or was to be ready: ``now`` for one that was queued at once. For an EXISTING job that
+    is no longer scheduled or queued it is 0.
+    """
+
+    disposition: Disposition
+    id: str
+    state: State
+    due: Millis
+
+
+class Lease(NamedTuple):
+    """The right to one attempt. ``token`` grows with each lease of a job, also over a failover that lost writes."""
+
+    id: str
+    queue: str
+    name: str
+    token: int
+    deliveries: int
+    """How often a runner took the job and let its lease lapse, in the whole life of the record; core bounds it."""
+    ready_at: Millis
+    """Since when it could have been started, by the store's clock: the wait that users see. 0 when handed back."""
+    head: bytes
+    body: bytes
+    memo: bytes
+    """What the last settlement left; empty before the first."""
+
+
+class Settlement(NamedTuple):
+    """The next state of a leased job, from core's table of transitions (`flowli.lifecycle`).
+
+    SCHEDULED comes with ``due`` or ``delay`` (retry, park) and is never queued before a later claim; QUEUED hands back
+    to the front of its priority (shutdown); a terminal state is kept for ``keep_for``, and 0 leaves nothing behind.
+    """
+
+    id: str
+    queue: str
+    token: int
+    state: State
+    memo: bytes
+    """What core rewrites: attempts, failures, and the result of a completed job."""
+    due: Millis | None = None
+    delay: Millis | None = None
+    keep_for: Millis = Millis(0)
+
+
+class Settled(Enum):
+    WRITTEN = "written"
+    REPEATED = "repeated"
+    """Was written before under this token; nothing changed now."""
+    LOST = "lost"
+    """Another lease, or an operator, came between; nothing was written."""
+    GONE = "gone"
+    """No such record. After a lost reply to a settlement that keeps nothing, this is what success looks like."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Up to ``limit`` jobs and about ``max_bytes`` of bodies from ``queues``, strictly in their order.
+
+    With ``queues=None`` every queue that the store knows is served in turn, so that none waits for ever behind another;
+    a new one is found at the next claim. Within a queue: higher priority first, then by the instant they became ready,
+    what was handed back before both equals.
+    """
+
+    runner: str
+    turn: Turn
+    queues: Sequence[str] | None
+    limit: int
+    """0 keeps house only: hand back, promote, sweep."""
+    lease_for: Millis
+    max_bytes: int = 1_000_000
+    """At least one job is leased, whatever its size."""
+    wait: Millis = Millis(0)
+
+
+class Recovered(NamedTuple):
+    """A lapsed lease that housekeeping handed back; ``deliveries`` counts this lapse too."""
+
+    id: str
+    queue: str
+    name: str
+    deliveries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged:
+    settled: Sequence[Settled]
+    leases: Sequence[Lease]
+    lease_until: Millis
+    recovered: Sequence[Recovered]
+    more: bool
+    """Something was left that could be taken, handed back, promoted or swept at once."""
+    next_at: Millis | None
+    """When, at the latest known, calling again can find something without a wake-up: a due instant, a lease's end.
+    None when nothing is known, and after an exchange without a claim."""
+    schedule_at: Millis | None
+    """The earliest instant of a schedule; core fires it when it has come. None when there is none, and without a claim.
+    """
+    now: Millis
+
+
+class Renewal(Enum):
+    RENEWED = "renewed"
+    LOST = "lost"
+    CANCEL = "cancel"
+    """Still held, and somebody asked for its cancellation."""
+
+
+class Hold(NamedTuple):
+    """A lease, as its holder names it."""
+
+    queue: str
+    id: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredJob:
+    id: str
+    queue: str
+    name: str
+    state: State
+    priority: int
+    due: Millis | None
+    """The instant of SCHEDULED, since when QUEUED is ready (0: handed back), the deadline of ACTIVE, the expiry of a
+    terminal one."""
+    token: int
+    """Of the last lease; 0 before the first."""
+    deliveries: int
+    head: bytes
+    body: bytes | None
+    """None in listings."""
+    memo: bytes
+
+
+class Deed(Enum):
+    CANCEL = "cancel"
+    """What waits becomes CANCELLED; what runs is asked through `Driver.renew`; what is terminal stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    id: str
+    deed: Deed
+    memo: bytes | None = None
+    """Replaces the memo of a job that becomes terminal; None leaves it as it is."""
+    keep_for: Millis = Millis(0)
+    """How long a job that becomes terminal is kept; 0 leaves nothing behind."""
+
+
+class Acted(NamedTuple):
+    """``found`` is the state met, None for an unknown id. ``done`` is False for a request to what runs, and for a
+    refusal."""
+
+    found: State | None
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[T]):
+    """A piece of a listing. Every item that is there throughout is met exactly once, whatever is added or removed
+    between two pieces. ``cursor`` is None at the end."""
+
+    items: Sequence[T]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueView:
+    scheduled: int
+    queued: int
+    active: int
+    completed: int
+    failed: int
+    cancelled: int
+    oldest_ready: Millis | None
+    """Since when the job at the head of the queue is ready; 0 for one that was handed back, None for an empty queue."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerNote:
+    """What a runner says of itself; ``note`` is core's (host, pid, names of the jobs it registers)."""
+
+    id: str
+    queues: Sequence[str] | None
+    note: bytes
+    alive_until: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    queues: Mapping[str, QueueView]
+    schedules: int
+    runners: Sequence[RunnerNote]
+    now: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSchedule:
+    """``version`` counts the writes to this key and is the store's; everything else, history included, is core's."""
+
+    key: str
+    version: int
+    next_run_at: Millis | None
+    """None for one that is paused or at its end."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """If the schedule stands at ``expected`` (0: absent), write ``successor`` (None: delete) and store ``jobs``, in one
+    step.
+
+    Put, delete and fire are all this. Two runners that fire one instant expect the same version, so one of them stores
+    the jobs. ``successor.version`` is not read: the store writes ``expected + 1``.
+    """
+
+    key: str
+    expected: int
+    successor: StoredSchedule | None
+    jobs: Sequence[NewJob] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    applied: bool
+    stands: StoredSchedule | None
+    """What stands now, whoever wrote it: a caller that lost decides again from here, without another read."""
+    jobs: Sequence[Enqueued] = ()
+    """One for each job of an applied change, in order; empty otherwise."""

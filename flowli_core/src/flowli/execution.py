@@ -1,0 +1,131 @@
+"""One lease from its bytes to a verdict: decode, validate, call the handler, judge what came of it.
+
+It knows which records are not for this runner. It refuses to know the store, concurrency and why a task is cancelled:
+it lets cancellation pass.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from pydantic import ValidationError as PydanticError
+
+from flowli.attempt import Attempt, Cancel, current
+from flowli.core import Core
+from flowli.driver import Lease, Millis
+from flowli.durations import millis_to_instant
+from flowli.errors import FlowliError
+from flowli.handler import call_handler
+from flowli.job import Job
+from flowli.records import FailureReason
+from flowli.schema import issues_of, refuse
+from flowli.settle import Case, Verdict, cancel, complete, fail, give_up, park
+from flowli.wire import Head, Memo, Unreadable, decode_head, decode_memo, split_body
+
+__all__ = ["Execution", "Ready"]
+
+_read_head = lru_cache(maxsize=1024)(decode_head)
+
+
+class Ready:
+    """A lease that this runner can execute."""
+
+    __slots__ = ("case", "input", "job", "meta")
+
+    def __init__(self, job: Job[Any, Any, Any, Any], case: Case, input: Any, meta: Any) -> None:
+        self.job = job
+        self.case = case
+        self.input = input
+        self.meta = meta
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How one runner executes leases. ``now`` is the store's clock as the runner knows it."""
+
+    core: Core
+    threads: Executor
+    now: Callable[[], Millis]
+    random: Callable[[], float] = random.random
+
+    def prepare(self, lease: Lease) -> Ready | Verdict:
+        """What the handler will get, or the verdict on a record that is not for it: no handler was called, no attempt
+        counted."""
+        now = self.now()
+        try:
+            head, memo = _read_head(lease.head), decode_memo(lease.memo)
+        except Unreadable as exc:
+            case = Case(lease, self.core.defaults, Memo(), now, now)
+            return park(case, f"unreadable: {exc}", FailureReason.UNREADABLE)
+        case = Case(lease, head.options, memo, now, now)
+        if lease.deliveries >= head.options.max_deliveries:
+            lost = FlowliError(
+                f"{lease.deliveries} runners were lost under this job. Look at what it does to the process."
+            )
+            return give_up(case, lost, FailureReason.POISON, started=False)
+        job = self.core.jobs.get(lease.name)
+        if job is None:
+            return park(case, f"no job {lease.name!r} is registered on {self.core.name}", FailureReason.UNKNOWN)
+        return self._validated(job, case, head)
+
+    def _validated(self, job: Job[Any, Any, Any, Any], case: Case, head: Head) -> Ready | Verdict:
+        input_json, meta_json = split_body(case.lease.body)
+        what, input, meta = "input", None, None
+        try:
+            input = job.input_adapter.validate_json(input_json)
+            if job.meta_adapter is not None:
+                what = "meta"
+                meta = job.meta_adapter.validate_json(meta_json or b"null")
+        except PydanticError as exc:
+            issues = issues_of(exc, what)
+            if issues[0]["type"] == "json_invalid":
+                return park(case, f"unreadable: its {what} is no JSON", FailureReason.UNREADABLE)
+            return give_up(case, refuse(job.name, f"stored {what}", issues), FailureReason.VALIDATION, started=False)
+        except FlowliError as exc:  # the definition itself is wrong here; another runner's may not be
+            return park(case, str(exc), FailureReason.UNKNOWN)
+        return Ready(job, case, input, meta)
+
+    async def execute(self, ready: Ready) -> Verdict:
+        """Call the handler and judge the outcome. Cancellation passes through."""
+        job, case = ready.job, ready.case
+        current.set(self._attempt(case))
+        try:
+            value = await call_handler(job, ready.input, ready.meta, context=self.core.context, threads=self.threads)
+        except Cancel:
+            return cancel(self._ended(case))
+        except (Exception, SystemExit) as exc:
+            return fail(self._ended(case), exc, self.random)
+        return self._completed(job, self._ended(case), value)
+
+    def _completed(self, job: Job[Any, Any, Any, Any], case: Case, value: Any) -> Verdict:
+        if case.options.result_ttl == 0:
+            return complete(case, b"")
+        try:
+            result: bytes = job.result_adapter.dump_json(value, warnings="error")
+        except Exception as exc:
+            # pydantic's text shows the value: only the kinds of the two objects are said.
+            wrong = FlowliError(
+                f"Job {job.name!r}: its result, a {type(value).__name__}, cannot be serialised by the return "
+                f"annotation ({type(exc).__name__}). Return what is annotated, or None."
+            )
+            return give_up(case, wrong, FailureReason.VALIDATION)
+        return complete(case, result)
+
+    def _ended(self, case: Case) -> Case:
+        return case._replace(now=self.now())
+
+    def _attempt(self, case: Case) -> Attempt:
+        lease, timeout = case.lease, case.options.timeout
+        return Attempt(
+            job_id=lease.id,
+            name=lease.name,
+            number=case.number,
+            token=lease.token,
+            deadline=None if timeout is None else millis_to_instant(Millis(case.started_at + timeout)),
+            flowli=self.core.flowli,
+        )

@@ -1,0 +1,79 @@
+"""Calling a handler: context in, result out, the same for `run` and for a runner.
+
+It knows contexts and worker threads. It refuses to know records, retries and what an exception leads to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError as PydanticError
+
+from flowli.errors import ValidationError
+from flowli.schema import issues_of, refuse
+
+if TYPE_CHECKING:
+    from flowli.context import Context
+    from flowli.job import Job
+
+__all__ = ["call_handler", "validate"]
+
+
+def validate(job: Job[Any, Any, Any, Any], input: Any, meta: Any, *, at: int | None = None) -> tuple[Any, Any]:
+    """Input and meta as the handler will get them; ValidationError with ``.issues`` otherwise. ``at`` is an index in a
+    batch."""
+    index = () if at is None else (at,)
+    try:
+        input = job.input_adapter.validate_python(input)
+    except PydanticError as exc:
+        raise refuse(job.name, "input", issues_of(exc, "input", *index)) from None
+    if job.meta_adapter is None:
+        if meta is not None:
+            raise ValidationError(
+                f"Job {job.name!r}: its handler takes no meta. Leave meta= out, or add a 'meta' parameter."
+            )
+        return input, None
+    try:
+        return input, job.meta_adapter.validate_python(meta)
+    except PydanticError as exc:
+        raise refuse(job.name, "meta", issues_of(exc, "meta", *index)) from None
+
+
+async def call_handler(
+    job: Job[Any, Any, Any, Any], input: Any, meta: Any, *, context: Context, threads: Executor | None = None
+) -> Any:
+    """Resolve the context, call the handler, tear the context down; the handler's result or its own exception.
+
+    A ``def`` handler runs in ``threads`` (None: the loop's own), with the context variables of the caller.
+    """
+    if not job.takes_ctx:
+        return await _call(job, input, meta, None, threads)
+    if context.is_value:
+        return await _call(job, input, meta, context.value, threads)
+    async with AsyncExitStack() as stack:
+        ctx = await context.enter(stack)
+        return await _call(job, input, meta, ctx, threads)
+    raise RuntimeError(  # reached only where a context manager returned True from its __exit__
+        f"Job {job.name!r}: its context swallowed the handler's exception. Let a context manager raise it again."
+    )
+
+
+async def _call(job: Job[Any, Any, Any, Any], input: Any, meta: Any, ctx: Any, threads: Executor | None) -> Any:
+    kwargs: dict[str, Any] = {}
+    if job.takes_ctx:
+        kwargs["ctx"] = ctx
+    if job.takes_meta:
+        kwargs["meta"] = meta
+    args = (input,) if job.takes_input else ()
+    if job.is_async:
+        return await job.handler(*args, **kwargs)
+    return await _in_thread(lambda: job.handler(*args, **kwargs), threads)
+
+
+async def _in_thread(call: Callable[[], Any], threads: Executor | None) -> Any:
+    return await asyncio.get_running_loop().run_in_executor(threads, contextvars.copy_context().run, call)

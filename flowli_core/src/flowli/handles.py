@@ -1,0 +1,197 @@
+"""What persisting calls return: a receipt that can also wait, read and cancel.
+
+It knows how to turn an outcome into a result or an error. It refuses to know how waiting is done (`flowli.outcomes`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from pydantic import ValidationError as PydanticError
+
+from flowli.core import Core
+from flowli.driver import Act, Change, Deed, Millis, State, StoredJob, StoredSchedule
+from flowli.durations import millis_to_instant, parse_timeout
+from flowli.errors import (
+    JobCancelledError,
+    JobFailedError,
+    JobNotFoundError,
+    ValidationError,
+)
+from flowli.job import Job
+from flowli.reading import read_job
+from flowli.records import JobError, JobRecord
+from flowli.repeat import repeat
+from flowli.wire import ScheduleBody
+
+__all__ = ["JobHandle", "Receipt", "ScheduleHandle", "cancel_job"]
+
+_R_co = TypeVar("_R_co", covariant=True)
+
+
+class Receipt(NamedTuple):
+    """What a persisting call was told. Nothing of it changes afterwards."""
+
+    state: State | None = None
+    due: Millis = Millis(0)
+    attempts_made: int = 0
+    deduplicated: bool = False
+
+
+class JobHandle(Generic[_R_co]):
+    """A persisted job: what its call was told, and ways to ask again. Made by a strategy, or from an id by
+    ``.handle(id)``."""
+
+    __slots__ = ("_core", "_id", "_job", "_receipt")
+
+    def __init__(self, core: Core, job: Job[Any, Any, Any, _R_co], id: str, receipt: Receipt) -> None:
+        self._core = core
+        self._job = job
+        self._id = id
+        self._receipt = receipt
+
+    @property
+    def id(self) -> str:
+        """Unique in the driver's prefix."""
+        return self._id
+
+    @property
+    def name(self) -> str:
+        """Of the job."""
+        return self._job.name
+
+    @property
+    def state(self) -> State | None:
+        """As of the call; None for a handle that was made from an id."""
+        return self._receipt.state
+
+    @property
+    def scheduled_for(self) -> datetime | None:
+        """When it is to be ready, by the store's clock, as of the call."""
+        return millis_to_instant(self._receipt.due) if self._receipt.due else None
+
+    @property
+    def attempts_made(self) -> int:
+        """As of the call."""
+        return self._receipt.attempts_made
+
+    @property
+    def deduplicated(self) -> bool:
+        """The id was known: this is the job that had it, whatever its input."""
+        return self._receipt.deduplicated
+
+    async def record(self) -> JobRecord:
+        """The record as it stands now. Raises JobNotFoundError when it is gone."""
+        driver = await self._core.driver("record()")
+        [stored] = await repeat(lambda: driver.get_jobs([self._id]))
+        if stored is None:
+            raise self._gone()
+        return read_job(stored)
+
+    async def cancel(self) -> bool:
+        """Cancel what waits, at once, and ask what runs to stop. False if the job is over, or unknown."""
+        return await cancel_job(self._core, self._job, self._id)
+
+    async def result(self, *, timeout: float | timedelta | str | None = None) -> _R_co:
+        """The handler's result, as soon as there is one.
+
+        ``timeout`` is in seconds, or a duration; when it passes TimeoutError is raised and the job goes on. Raises
+        JobFailedError, JobCancelledError, and JobNotFoundError where no record (any more) says how it ended.
+        """
+        limit = parse_timeout(timeout)
+        driver = await self._core.driver("result()")
+        try:
+            stored = await asyncio.wait_for(self._core.watches.here().outcome(driver, self._id), limit)
+        except TimeoutError:
+            raise TimeoutError(f"Job {self.name!r} ({self._id}) did not end within {limit:g}s. It goes on.") from None
+        return self._outcome(stored)
+
+    def _outcome(self, stored: StoredJob | None) -> _R_co:
+        if stored is None:
+            raise self._gone()
+        record = read_job(stored)
+        if record.state is State.CANCELLED:
+            raise JobCancelledError(f"Job {self.name!r} ({self._id}) was cancelled.")
+        if record.state is State.FAILED:
+            error = record.error or JobError(type="", message="")
+            text = f"Job {self.name!r} ({self._id}) failed ({record.reason}): {error.type}: {error.message}"
+            raise JobFailedError(text, error=error, record=record)
+        try:
+            result: _R_co = self._job.result_adapter.validate_json(record.result_json or b"null")
+        except PydanticError:
+            raise ValidationError(
+                f"Job {self.name!r} ({self._id}): its stored result does not validate. Did its return type change?"
+            ) from None
+        return result
+
+    def _gone(self) -> JobNotFoundError:
+        return JobNotFoundError(
+            f"There is no record of job {self.name!r} ({self._id}). Its retention has passed, nothing was to be kept "
+            f"(result_ttl='0s'), or it never was."
+        )
+
+    def __repr__(self) -> str:
+        return f"<JobHandle {self.name} {self._id} {self.state or 'unknown'}>"
+
+
+async def cancel_job(core: Core, job: Job[Any, Any, Any, Any] | None, id: str) -> bool:
+    """Cancel by id; the job's own retention decides how long the cancelled record is kept."""
+    driver = await core.driver("cancel()")
+    options = core.defaults if job is None else core.plan(job).options
+    act = Act(id=id, deed=Deed.CANCEL, keep_for=options.result_ttl)
+    [acted] = await repeat(lambda: driver.act([act]))
+    return acted.found is not None and not acted.found.is_terminal
+
+
+class ScheduleHandle:
+    """A stored schedule, as of the call that made it."""
+
+    __slots__ = ("_body", "_core", "_stored")
+
+    def __init__(self, core: Core, stored: StoredSchedule, body: ScheduleBody) -> None:
+        self._core = core
+        self._stored = stored
+        self._body = body
+
+    @property
+    def key(self) -> str:
+        """The schedule's identity: scheduling again with it updates."""
+        return self._stored.key
+
+    @property
+    def name(self) -> str:
+        """Of the job."""
+        return self._body.name
+
+    @property
+    def when(self) -> str:
+        """The cron fields or the interval."""
+        return self._body.when
+
+    @property
+    def tz(self) -> str:
+        """The IANA zone in which cron fields are meant."""
+        return self._body.tz
+
+    @property
+    def next_run_at(self) -> datetime | None:
+        """As of the call."""
+        at = self._stored.next_run_at
+        return None if at is None else millis_to_instant(at)
+
+    async def delete(self) -> bool:
+        """Remove the schedule; jobs that it made go on. False if it is gone already."""
+        driver = await self._core.driver("delete()")
+        expected = self._stored.version
+        while expected:
+            change = Change(key=self.key, expected=expected, successor=None)
+            [changed] = await repeat(lambda change=change: driver.change_schedules([change]))  # type: ignore[misc]
+            if changed.applied:
+                return True
+            expected = 0 if changed.stands is None else changed.stands.version
+        return False
+
+    def __repr__(self) -> str:
+        return f"<ScheduleHandle {self.key!r} {self.when!r} {self.tz}>"

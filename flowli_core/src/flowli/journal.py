@@ -1,0 +1,180 @@
+"""What a runner says: log lines for people, events for listeners. Never a payload.
+
+It knows verdicts that were written. It refuses to influence one: an exception in a listener is logged and goes no
+further.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from flowli.driver import Recovered
+from flowli.events import (
+    JobCancelled,
+    JobCompleted,
+    JobFailed,
+    JobParked,
+    JobRetryScheduled,
+    LeaseRecovered,
+    RunnerEvent,
+)
+from flowli.lifecycle import Move
+from flowli.settle import Verdict, describe, message_of
+
+__all__ = ["Journal", "Listener", "logger"]
+
+E = TypeVar("E", bound=RunnerEvent)
+Listener = Callable[[E], Awaitable[None] | None]
+
+logger = logging.getLogger("flowli.runner")
+logger.addHandler(logging.NullHandler())
+
+
+class Journal:
+    """The listeners of one runner. They are called one after the other, in order, beside the jobs."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[type[RunnerEvent], list[Callable[[Any], Any]]] = defaultdict(list)
+        self._events: asyncio.Queue[RunnerEvent] | None = None
+        self._teller: asyncio.Task[None] | None = None
+
+    def add(self, kind: type[E], listener: Listener[E]) -> None:
+        """Call ``listener`` for each event of ``kind`` from now on."""
+        self._listeners[kind].append(listener)
+
+    @property
+    def has_listeners(self) -> bool:
+        return bool(self._listeners)
+
+    def emit(self, event: RunnerEvent) -> None:
+        """Queue an event for its listeners."""
+        if not self._listeners:
+            return
+        if self._teller is None or self._teller.done():
+            self._events = asyncio.Queue()
+            self._teller = asyncio.create_task(self._tell(self._events), name="flowli-listeners")
+        assert self._events is not None
+        self._events.put_nowait(event)
+
+    async def drain(self) -> None:
+        """Wait until every listener has heard everything so far."""
+        if self._events is not None and self._teller is not None and not self._teller.done():
+            await self._events.join()
+
+    async def close(self, patience: float) -> None:
+        """Let listeners hear the rest, for ``patience`` seconds."""
+        if self._teller is None:
+            return
+        try:
+            await asyncio.wait_for(self.drain(), patience)
+        except TimeoutError:
+            logger.warning("a listener did not return within %.1fs; the rest of the events is dropped", patience)
+        self._teller.cancel()
+        await asyncio.wait({self._teller})
+        self._teller = self._events = None
+
+    async def _tell(self, events: asyncio.Queue[RunnerEvent]) -> None:
+        while True:
+            event = await events.get()
+            for kind in type(event).__mro__:
+                for listener in self._listeners.get(kind, ()):
+                    await self._call(listener, event)
+            events.task_done()
+
+    async def _call(self, listener: Callable[[Any], Any], event: RunnerEvent) -> None:
+        try:
+            outcome = listener(event)
+            if inspect.isawaitable(outcome):
+                await outcome
+        except Exception:
+            logger.exception("a listener for %s failed; the job's outcome stands", type(event).__name__)
+
+    # what was written
+
+    def written(self, verdict: Verdict) -> None:
+        """A settlement is in the store: say so."""
+        _log(verdict)
+        if self._listeners:
+            for event in _events_of(verdict):
+                self.emit(event)
+
+    def refused(self, verdict: Verdict) -> None:
+        """A settlement was refused by its token: somebody else has the job, or had."""
+        logger.warning(
+            "%s %s: its lease was lost, the outcome of attempt %d is refused",
+            verdict.name,
+            verdict.settlement.id,
+            verdict.number,
+        )
+
+    def recovered(self, found: Recovered) -> None:
+        """Housekeeping handed a job back whose lease had lapsed."""
+        logger.warning(
+            "\N{ANTICLOCKWISE GAPPED CIRCLE ARROW} %s %s lease lapsed, queued again (lost runners: %d)",
+            found.name,
+            found.id,
+            found.deliveries,
+        )
+        self.emit(LeaseRecovered(job_id=found.id, job_name=found.name, deliveries=found.deliveries))
+
+
+def _log(verdict: Verdict) -> None:
+    id, name, error = verdict.settlement.id, verdict.name, verdict.error
+    what = f"{type(error).__name__}: {message_of(error)}" if error is not None else ""
+    wait_s = verdict.wait / 1000
+    match verdict.move:
+        case Move.COMPLETE:
+            logger.debug("\u2713 %s %s attempt %d, %.0fms", name, id, verdict.number, verdict.run_s * 1000)
+        case Move.RETRY:
+            logger.warning(
+                "\u21bb %s %s attempt %d failed after %.1fs, retry in %.1fs: %s",
+                name,
+                id,
+                verdict.number,
+                verdict.run_s,
+                wait_s,
+                what,
+            )
+        case Move.FAIL:
+            # Not exc_info: logging would print the exception's own text, which in pydantic's case shows the input.
+            frames = describe(error).traceback if error is not None else None
+            logger.error(
+                "\u2717 %s %s failed for good (%s) at attempt %d: %s%s",
+                name,
+                id,
+                verdict.reason,
+                verdict.number,
+                what,
+                f"\n{frames}" if frames else "",
+            )
+        case Move.PARK:
+            logger.warning("%s %s parked for %.1fs: %s", name, id, wait_s, what)
+        case Move.CANCEL:
+            logger.info("%s %s cancelled in attempt %d", name, id, verdict.number)
+        case _:
+            logger.info("%s %s handed back", name, id)
+
+
+def _events_of(verdict: Verdict) -> list[RunnerEvent]:
+    id, name, number = verdict.settlement.id, verdict.name, verdict.number
+    wait_s = verdict.wait / 1000
+    error = verdict.error or RuntimeError("unknown")
+    match verdict.move:
+        case Move.COMPLETE:
+            return [JobCompleted(job_id=id, job_name=name, attempt=number, run_s=verdict.run_s)]
+        case Move.RETRY:
+            failed = JobFailed(job_id=id, job_name=name, error=error, attempt=number, final=False)
+            return [failed, JobRetryScheduled(job_id=id, job_name=name, attempt=number, wait_s=wait_s)]
+        case Move.FAIL:
+            return [JobFailed(job_id=id, job_name=name, error=error, attempt=number, final=True, reason=verdict.reason)]
+        case Move.PARK:
+            return [JobParked(job_id=id, job_name=name, why=message_of(error), wait_s=wait_s)]
+        case Move.CANCEL:
+            return [JobCancelled(job_id=id, job_name=name, attempt=number)]
+        case _:
+            return []

@@ -1,0 +1,156 @@
+"""Keeping leases alive from a thread, an event loop and connections of their own: a handler that blocks its loop keeps
+its lease.
+
+It knows holds and when each ends by the monotonic clock, counted from when the claim or renewal was sent. It refuses to
+touch attempts: the runner is told, in its own loop, what was lost or is to be cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterable
+
+from flowli.attempts import Why
+from flowli.driver import Driver, Hold, Millis, Renewal
+from flowli.errors import DriverClosed, DriverUnavailable
+from flowli.journal import logger
+
+__all__ = ["Leases"]
+
+_LOOK_S = 0.5
+"""How often the store is asked whether somebody wants a running job cancelled."""
+
+_MARGIN = 0.1
+"""The part of a lease before its end at which a handler whose renewals fail is stopped."""
+
+_IDLE_S = 5.0
+"""How long after the last lease the thread goes on looking before it sleeps until it is woken."""
+
+_CALL_S = 5.0
+_BATCH = 1_000
+
+
+class Leases:
+    """The leases that a runner holds. `add` and `drop` may be called from any thread."""
+
+    def __init__(self, driver: Driver, lease_s: float, tell: Callable[[int, Why], None]) -> None:
+        self._twin = driver.twin()
+        self._lease_s = lease_s
+        self._lease_for = Millis(round(lease_s * 1000))
+        self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._ends: dict[Hold, float] = {}
+        self._news = threading.Condition()
+        self._closed = False
+        self._is_asleep = False
+        self._used_at = time.monotonic()
+        self._thread: threading.Thread | None = None
+        self._renewed_at = time.monotonic()
+
+    def add(self, holds: Iterable[Hold], sent_at: float) -> None:
+        """These were claimed by a call that was sent at ``sent_at`` (monotonic seconds)."""
+        with self._news:
+            if not self._ends:
+                self._renewed_at = sent_at
+            ends_at = sent_at + self._lease_s
+            self._ends.update((hold, ends_at) for hold in holds)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="flowli-leases", daemon=True)
+                self._thread.start()
+            elif self._is_asleep:
+                self._news.notify()
+
+    def drop(self, hold: Hold) -> None:
+        """This attempt is over: its lease needs no more renewals."""
+        with self._news:
+            self._ends.pop(hold, None)
+
+    async def close(self) -> None:
+        """End the thread; what is still held lapses."""
+        with self._news:
+            self._closed = True
+            self._news.notify()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join, _CALL_S)
+
+    # below runs in the thread
+
+    def _run(self) -> None:
+        loop = asyncio.new_event_loop()
+        opened = False
+        try:
+            while self._sleep():
+                if not self._ends:
+                    continue
+                opened = opened or self._call(loop, self._twin.open())
+                if opened:
+                    self._call(loop, self._renew_or_look())
+                self._fence()
+        finally:
+            if opened:
+                self._call(loop, self._twin.close())
+            loop.close()
+
+    def _sleep(self) -> bool:
+        """Wait until something may be due; False when it is all over."""
+        with self._news:
+            if not self._closed:
+                now = time.monotonic()
+                if self._ends:
+                    self._used_at = now
+                # A runner that works takes leases all the time: only one that is idle for a while is worth waking.
+                self._is_asleep = now - self._used_at > _IDLE_S
+                self._news.wait(None if self._is_asleep else min(_LOOK_S, self._lease_s / 6))
+                self._is_asleep = False
+            return not self._closed
+
+    def _call(self, loop: asyncio.AbstractEventLoop, call: Coroutine[object, object, None]) -> bool:
+        """Run one call to its end, bounded; False when it failed."""
+        try:
+            loop.run_until_complete(asyncio.wait_for(call, _CALL_S))
+        except (DriverUnavailable, DriverClosed, TimeoutError) as exc:
+            logger.warning("leases could not be renewed, trying again: %s", exc or type(exc).__name__)
+            return False
+        return True
+
+    async def _renew_or_look(self) -> None:
+        sent_at = time.monotonic()
+        renew = sent_at - self._renewed_at >= self._lease_s / 3
+        with self._news:
+            holds = list(self._ends)
+        for at in range(0, len(holds), _BATCH):
+            batch = holds[at : at + _BATCH]
+            found = await self._twin.renew(batch, self._lease_for if renew else None)
+            self._note(batch, found, sent_at if renew else None)
+        if renew:
+            self._renewed_at = sent_at
+
+    def _note(self, batch: list[Hold], found: Iterable[Renewal], sent_at: float | None) -> None:
+        for hold, renewal in zip(batch, found, strict=True):
+            if renewal is Renewal.LOST:
+                self._stop(hold, Why.LOST)
+            else:
+                if renewal is Renewal.CANCEL:
+                    self._loop.call_soon_threadsafe(self._tell, hold.token, Why.ASKED)
+                if sent_at is not None:
+                    self._extend(hold, sent_at)
+
+    def _extend(self, hold: Hold, sent_at: float) -> None:
+        with self._news:
+            if hold in self._ends:
+                self._ends[hold] = sent_at + self._lease_s
+
+    def _fence(self) -> None:
+        """Stop what could not be renewed in time, before somebody else may start it."""
+        late = time.monotonic() + self._lease_s * _MARGIN
+        with self._news:
+            over = [hold for hold, ends_at in self._ends.items() if ends_at <= late]
+        for hold in over:
+            logger.warning("the lease of job %s could not be renewed in time; its handler is stopped", hold.id)
+            self._stop(hold, Why.LOST)
+
+    def _stop(self, hold: Hold, why: Why) -> None:
+        self.drop(hold)
+        self._loop.call_soon_threadsafe(self._tell, hold.token, why)

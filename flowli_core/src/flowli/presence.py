@@ -1,0 +1,62 @@
+"""Saying that a runner lives, so that operators see it. Nothing depends on it: recovery knows leases only.
+
+It knows a runner's note. It refuses to fail: a store that is away is somebody else's news.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+from flowli.driver import Driver, Millis, RunnerNote
+from flowli.errors import DriverError
+from flowli.journal import logger
+from flowli.wire import encode_note
+
+__all__ = ["Presence"]
+
+_EVERY_S = 10.0
+_ALIVE = 30_000
+_LAST_CALL_S = 0.5
+
+
+class Presence:
+    """One runner's announcements."""
+
+    def __init__(self, driver: Driver, runner: str, queues: tuple[str, ...] | None, jobs: tuple[str, ...]) -> None:
+        self._driver = driver
+        self._runner = runner
+        self._queues = queues
+        self._note = encode_note(host=socket.gethostname(), pid=os.getpid(), jobs=jobs)
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Announce the runner now and every ten seconds."""
+        self._task = asyncio.create_task(self._go_on(), name="flowli-presence")
+
+    async def _go_on(self) -> None:
+        while True:
+            await self._say(_ALIVE)
+            await asyncio.sleep(_EVERY_S)
+
+    async def _say(self, alive_for: int) -> None:
+        try:
+            view = await self._driver.overview(())
+            until = Millis(view.now + alive_for) if alive_for else Millis(0)
+            note = RunnerNote(id=self._runner, queues=self._queues, note=self._note, alive_until=until)
+            await self._driver.announce(note)
+        except DriverError as exc:
+            logger.debug("the runner could not be announced: %s", exc)
+
+    async def end(self) -> None:
+        """Take the runner off the list."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        self._task = None
+        try:
+            await asyncio.wait_for(self._say(0), _LAST_CALL_S)
+        except TimeoutError:
+            logger.debug("the runner could not be taken off the list in time")

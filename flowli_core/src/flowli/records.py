@@ -1,0 +1,176 @@
+"""What the store keeps, as users see it: typed, immutable, free of any driver's form.
+
+It knows fields and their meaning. How they are written is `flowli.wire`'s; payloads never appear in a ``repr``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, TypeVar, overload
+
+from flowli.driver import State
+
+__all__ = [
+    "FailureReason",
+    "JobError",
+    "JobRecord",
+    "Page",
+    "QueueCounts",
+    "RunnerRecord",
+    "ScheduleRecord",
+    "State",
+    "WaitingFor",
+]
+
+T = TypeVar("T")
+
+
+class WaitingFor(StrEnum):
+    """Why a record is ``scheduled``."""
+
+    DUE = "due"
+    """It was delayed, and its instant has not come."""
+    RETRY = "retry"
+    """An attempt failed; the backoff runs."""
+    RUNNER = "runner"
+    """Parked: no runner so far knew its name or could read it."""
+
+
+class FailureReason(StrEnum):
+    """Why a record is ``failed``."""
+
+    ATTEMPTS = "attempts"
+    """Its failures reached ``max_attempts``."""
+    POISON = "poison"
+    """``max_deliveries`` runners were lost under it."""
+    VALIDATION = "validation"
+    """Its stored input or meta, or its result, does not validate; retrying could not help."""
+    UNREADABLE = "unreadable"
+    """It stayed in a format that no runner could read for longer than ``unknown_ttl``."""
+    UNKNOWN = "unknown"
+    """Its name stayed unknown to every runner for longer than ``unknown_ttl``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobError:
+    """The last failure, as text: nothing stored is ever turned back into an exception object."""
+
+    type: str
+    """Qualified name of the exception's class."""
+    message: str
+    code: str | None = None
+    """`FlowliError.code`, if it was one."""
+    traceback: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """One persisted job, as of the read."""
+
+    id: str
+    name: str
+    queue: str
+    state: State
+    priority: int
+    attempts_made: int
+    """Starts of the handler, crashed ones included."""
+    failures: int
+    """Attempts that ended in an exception or a time-out."""
+    deliveries: int
+    """Runners that were lost under it."""
+    max_attempts: int
+    token: int
+    created_at: datetime | None
+    """By the clock of the process that enqueued it."""
+    scheduled_for: datetime | None = None
+    """When it is, or was last, to be ready."""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    lease_until: datetime | None = None
+    """Of an active one."""
+    expires_at: datetime | None = None
+    """Of a terminal one."""
+    waiting_for: WaitingFor | None = None
+    reason: FailureReason | None = None
+    error: JobError | None = None
+    schedule_key: str | None = None
+    """The schedule that made it."""
+    input_json: bytes | None = field(default=None, repr=False)
+    """As stored; None in listings."""
+    meta_json: bytes | None = field(default=None, repr=False)
+    result_json: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleRecord:
+    """One durable recurring definition."""
+
+    key: str
+    name: str
+    """Of the job."""
+    when: str
+    tz: str
+    queue: str
+    next_run_at: datetime | None
+    last_run_at: datetime | None
+    """The instant that was fired last."""
+    last_job_id: str | None
+    input_json: bytes | None = field(default=None, repr=False)
+    meta_json: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerRecord:
+    """A runner that is alive."""
+
+    id: str
+    host: str
+    pid: int
+    queues: tuple[str, ...] | None
+    """None: every queue."""
+    jobs: tuple[str, ...]
+    """Names it registers."""
+    alive_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueCounts:
+    """How many records stand in each state, and how many schedules there are."""
+
+    scheduled: int = 0
+    queued: int = 0
+    active: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    schedules: int = 0
+    """Of the whole namespace, also where the counts are of one queue."""
+
+
+class Page(Sequence[T], Generic[T]):
+    """A piece of a listing: a sequence, and the ``cursor`` to pass for the next one (None at the end)."""
+
+    __slots__ = ("_items", "cursor")
+
+    def __init__(self, items: Sequence[T], cursor: str | None) -> None:
+        self._items = tuple(items)
+        self.cursor = cursor
+
+    @overload
+    def __getitem__(self, index: int, /) -> T: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice, /) -> T | Sequence[T]:
+        return self._items[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._items)
+
+    def __repr__(self) -> str:
+        return f"Page({list(self._items)!r}, cursor={self.cursor!r})"

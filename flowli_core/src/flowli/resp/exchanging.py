@@ -1,0 +1,164 @@
+"""Settle, claim and wait over RESP; it knows the order in which they travel, and no connection."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from flowli.driver import Claim, Exchanged, Lease, Millis, Recovered, Settled, Settlement
+from flowli.resp.namespace import BATCH, Namespace, cut, instant
+from flowli.resp.records import LETTERS, lease_of, recovered_of
+from flowli.resp.scripts import Arg, Call, script
+
+__all__ = ["exchange"]
+
+_SETTLED = {
+    ord("W"): Settled.WRITTEN,
+    ord("R"): Settled.REPEATED,
+    ord("L"): Settled.LOST,
+    ord("G"): Settled.GONE,
+}
+
+_LONGEST_SLEEP = 2.0
+"""Seconds between two looks of a waiting claim: the price of a wake-up that died with the runner that took it."""
+
+
+async def exchange(
+    space: Namespace, settlements: Sequence[Settlement], claim: Claim | None, *, now: Millis | None
+) -> Exchanged:
+    """Driver.exchange: settlements and a first claim travel together, and only then is there a wait."""
+    calls = [_settle_call(space, chunk, now) for chunk in cut(settlements, _size)]
+    if claim is None:
+        replies = await space.transport.run(calls or [_settle_call(space, [], now)], writes=True)
+        return _exchanged(_settled(replies), Millis(int(replies[-1][0])))
+    if claim.queues is None:
+        await space.queues()
+    names = _names(space, claim)
+    replies = await space.transport.run([*calls, _claim_call(space, claim, names, now)], writes=True)
+    first = _claimed(_settled(replies[:-1]), replies[-1], claim)
+    if first.leases or claim.limit <= 0 or replies[-1][11]:
+        _note_queues(space, claim, replies[-1])
+        return first
+    with space.after_writes(True):
+        return await _wait(space, claim, first, replies[-1], now)
+
+
+async def _wait(space: Namespace, claim: Claim, first: Exchanged, reply: Any, now: Millis | None) -> Exchanged:
+    deadline = time.monotonic() + claim.wait / 1000
+    found, recovered = first, list(first.recovered)
+    while not (found.leases or reply[11]):
+        renamed = _note_queues(space, claim, reply)
+        if renamed:
+            await space.learn()
+        names = _names(space, claim)
+        call = _claim_call(space, claim, names, now)
+        if renamed or found.more:
+            reply = await space.one(call, writes=True)
+        else:
+            seconds = min(deadline - time.monotonic(), _sleep(found, now))
+            if deadline <= time.monotonic() or _schedule_came(first, found, now):
+                break
+            keys = [space.keys.wake(name) for name in names]
+            if claim.queues is None:
+                keys.append(space.keys.call)
+            reply = await space.transport.idle(keys or [space.keys.fixed("none")], max(seconds, 0.001), call)
+        found = _claimed(first.settled, reply, claim)
+        recovered += found.recovered
+    _note_queues(space, claim, reply)
+    return replace(found, recovered=recovered)
+
+
+def _sleep(found: Exchanged, now: Millis | None) -> float:
+    """Seconds until something is known to come. Under a `now` that was passed in nothing comes by itself."""
+    if now is not None:
+        return _LONGEST_SLEEP
+    instants = [at for at in (found.next_at, found.schedule_at) if at is not None and at > found.now]
+    return min([_LONGEST_SLEEP, *((at - found.now) / 1000 for at in instants)])
+
+
+def _schedule_came(first: Exchanged, found: Exchanged, now: Millis | None) -> bool:
+    """Whether core has something to fire that it could not know of when it began to wait."""
+    if now is not None or found.schedule_at is None or found.schedule_at > found.now:
+        return False
+    return first.schedule_at != found.schedule_at or found.schedule_at > first.now
+
+
+def _names(space: Namespace, claim: Claim) -> Sequence[str]:
+    return space.rotated() if claim.queues is None else list(dict.fromkeys(claim.queues))
+
+
+def _note_queues(space: Namespace, claim: Claim, reply: Any) -> bool:
+    """Whether the store knows other queues than were claimed from."""
+    if claim.queues is None and reply[10] != len(space.known):
+        space.stale = True
+        return True
+    return False
+
+
+def _size(settlement: Settlement) -> int:
+    return len(settlement.memo)
+
+
+def _settle_call(space: Namespace, settlements: Sequence[Settlement], now: Millis | None) -> Call:
+    number = {queue: place for place, queue in enumerate(dict.fromkeys([item.queue for item in settlements]), 1)}
+    args: list[Arg] = [instant(now), 0]
+    for job_id, queue, token, state, memo, due, delay, keep_for in settlements:
+        if state.is_terminal:
+            at: Arg = f"+{max(keep_for, 0)}"
+        else:
+            at = f"+{delay or 0}" if due is None else due
+        args += (number[queue], job_id, token, LETTERS[state], at, memo)
+    return script("settle").call(space.keys, list(number), args)
+
+
+def _settled(replies: Sequence[Any]) -> list[Settled]:
+    return [_SETTLED[letter] for reply in replies for letter in reply[1]]
+
+
+def _claim_call(space: Namespace, claim: Claim, names: Sequence[str], now: Millis | None) -> Call:
+    args: list[Arg] = [instant(now), len(names), *names]
+    args += (min(claim.limit, BATCH), claim.lease_for, claim.max_bytes, claim.turn.sender, claim.turn.number)
+    # A claim of all queues takes the call for new ones with it; any other deletes what is never there.
+    first = {"first": space.keys.call if claim.queues is None else space.keys.fixed("none")}
+    return script("claim").call(space.keys, names, args, first)
+
+
+def _exchanged(settled: Sequence[Settled], now: Millis) -> Exchanged:
+    return Exchanged(
+        settled=settled,
+        leases=(),
+        lease_until=now,
+        recovered=(),
+        more=False,
+        next_at=None,
+        schedule_at=None,
+        now=now,
+    )
+
+
+def _claimed(settled: Sequence[Settled], reply: Any, claim: Claim) -> Exchanged:
+    now = int(reply[0])
+    return Exchanged(
+        settled=settled,
+        leases=_leases(*reply[1:6]),
+        lease_until=Millis(now + claim.lease_for),
+        recovered=_recovered(reply[6]),
+        more=reply[9] == 1,
+        next_at=Millis(int(reply[7])) if reply[7] else None,
+        schedule_at=Millis(int(float(reply[8]))) if reply[8] else None,
+        now=Millis(now),
+    )
+
+
+def _leases(token: Any, elements: Any, records: Any, states: Any, crashes: Any) -> list[Lease]:
+    tokens: Any = token if isinstance(token, list) else range(token, token + len(elements))
+    if not states:
+        none = [b""] * len(elements)
+        states = crashes = none
+    return list(map(lease_of, elements, records, tokens, crashes, states))
+
+
+def _recovered(flat: Any) -> list[Recovered]:
+    return [recovered_of(flat[at], int(flat[at + 1]), flat[at + 2]) for at in range(0, len(flat), 3)]

@@ -1,0 +1,51 @@
+"""The names of the keys of one namespace; it knows their layout and no type or content."""
+
+from __future__ import annotations
+
+import re
+
+from flowli.errors import DefinitionError
+
+__all__ = ["LAYOUT", "Keys"]
+
+LAYOUT = b"1"
+"""The number of this layout, kept in ``meta``. A release that changes what a key holds changes it."""
+
+_PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+class Keys:
+    """Keys are ``flowli:{prefix}:`` and a name; those of a queue end with ``:`` and its name. The braces are a hash tag, so
+    that a cluster keeps a namespace in one slot. A Redis ACL needs ``~flowli:{prefix}:*`` and ``&flowli:{prefix}:*``."""
+
+    def __init__(self, prefix: str) -> None:
+        if not _PREFIX.fullmatch(prefix):
+            message = f"The prefix {prefix!r} is not allowed: use 1 to 64 letters, digits, '_', '.' or '-'."
+            raise DefinitionError(message)
+        self.prefix = prefix
+        self._root = f"flowli:{{{prefix}}}:"
+
+    def fixed(self, name: str) -> str:
+        """A key that the namespace has once. ``none`` is declared and deleted but never written."""
+        return self._root + name
+
+    def of_queue(self, name: str, queue: str) -> str:
+        """A key that each queue has."""
+        return f"{self._root}{name}:{queue}"
+
+    def wake(self, queue: str) -> str:
+        """Holds a token while the queue may have work for an idle runner."""
+        return self.of_queue("wake", queue)
+
+    @property
+    def call(self) -> str:
+        """Holds a token after the first job of a new queue, for a runner that serves whatever there is."""
+        return self._root + "call"
+
+    def sent(self, sender: str, chunk: int) -> str:
+        """Remembers the answer to one chunk of a sender's last enqueue."""
+        return f"{self._root}sent:{chunk}:{sender}"
+
+    def channel(self, listener: str) -> str:
+        """Where a listener hears of outcomes: a channel, not a key."""
+        return f"{self._root}out:{listener}"

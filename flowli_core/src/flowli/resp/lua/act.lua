@@ -1,0 +1,55 @@
+-- Cancel jobs: what waits becomes cancelled, what runs is asked, what is terminal stands. The first write is a deletion.
+-- KEYS: none jobs state active crash more asked watch ghost | line rank due gone
+-- ARGV: now|'' | number of queues, names | for each act: id, keep, '1' and memo or ''
+-- Returns: a string, for each act the letter met (- unknown), or {'again', queue..}
+-- USES: clock batch stand forget publish ghosts
+local now = clock(ARGV[1])
+local at = 3 + ARGV[2]
+local n = (#ARGV - at + 1) / 3
+local ids, place = {}, places()
+for i = 1, n do ids[i] = ARGV[at + 3 * (i - 1)] end
+local records = fetch(JOBS, ids)
+local again = {'again'}
+for i = 1, n do
+  if records[i] and not place[queue_of(records[i])] then again[#again + 1] = queue_of(records[i]) end
+end
+if #again > 1 then return again end
+
+redis.call('DEL', NONE)
+local over, out = {}, {}
+
+local function cancel(i, state)
+  local id, keep, memo = ids[i], tonumber(ARGV[at + 3 * i - 2]), ARGV[at + 3 * i - 1]
+  local queue = queue_of(records[i])
+  local k = place[queue]
+  local met = 'S'
+  if redis.call('ZREM', KEYS[k + DUE], id) == 0 then
+    met = 'Q'
+    if redis.call('ZREM', KEYS[k + RANK], id) == 0 then
+      lay_ghost(queue, id, 1)
+      trim(KEYS[k + LINE], queue)
+    end
+  end
+  redis.call('HDEL', ASKED, id)
+  over[#over + 1] = id
+  if keep <= 0 then forget({id}) return met end
+  local token = state and string.match(state, '^%a(%d+) ') or '0'
+  if memo == '' then memo = state and string.match(state, '\n(.*)$') or '' else memo = string.sub(memo, 2) end
+  redis.call('HSET', STATE, id, 'X' .. token .. ' ' .. string.format('%.0f', now + keep) .. '\n' .. memo)
+  redis.call('ZADD', KEYS[k + GONE], now + keep, id)
+  return met
+end
+
+for i = 1, n do
+  local id = ids[i]
+  local state = redis.call('HGET', STATE, id)
+  local letter, expiry = ending(state)
+  if redis.call('HEXISTS', JOBS, id) == 0 or (letter and expiry <= now) then out[i] = '-'
+  elseif letter then out[i] = letter
+  elseif redis.call('HEXISTS', ACTIVE, id) == 1 then
+    redis.call('HSET', ASKED, id, '1')
+    out[i] = 'A'
+  else out[i] = cancel(i, state) end
+end
+publish(over)
+return table.concat(out)

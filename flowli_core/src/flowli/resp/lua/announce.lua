@@ -1,0 +1,19 @@
+-- Note a runner until an instant, and forget those whose instant has passed. The first write is a deletion.
+-- KEYS: none runners alive
+-- ARGV: now|'' | 0 | id, alive until, note
+-- Returns: nothing
+-- USES: clock
+local now = clock(ARGV[1])
+redis.call('DEL', NONE)
+local dead = redis.call('ZRANGEBYSCORE', ALIVE, '-inf', now, 'LIMIT', 0, 100)
+if #dead > 0 then
+  redis.call('ZREM', ALIVE, unpack(dead))
+  redis.call('HDEL', RUNNERS, unpack(dead))
+end
+if tonumber(ARGV[4]) > now then
+  redis.call('ZADD', ALIVE, ARGV[4], ARGV[3])
+  redis.call('HSET', RUNNERS, ARGV[3], ARGV[5])
+else
+  redis.call('ZREM', ALIVE, ARGV[3])
+  redis.call('HDEL', RUNNERS, ARGV[3])
+end

@@ -1,0 +1,241 @@
+-- Keep house (hand back what lapsed, promote what is due, sweep what expired), then lease in order, or repeat the last turn.
+-- KEYS: first jobs state active fence crash more ghost last turns queues tick | line rank due lease wake done fail gone
+-- ARGV: now|'' | number of queues, names | want, lease span, byte budget, sender, turn
+-- Returns: {now, first token or tokens, elements (13 digits, id), records, states, crashes,
+--   recovered (id, deliveries, record without body), next instant|'', schedule instant|'', more, number of queues known,
+--   1 if the turn was over before}
+-- `first` is a key to delete before anything else is written: a full store refuses a script that does not begin so.
+-- USES: clock batch stand forget ghosts
+local now, us = clock(ARGV[1])
+local at = 3 + ARGV[2]
+local want, span, room = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+local sender, turn = ARGV[at + 3], ARGV[at + 4]
+local has_state, has_crash, has_more, has_ghost = false, false, false, false
+if redis.call('EXISTS', STATE, CRASH, MORE, GHOST) > 0 then
+  has_state = redis.call('EXISTS', STATE) == 1
+  has_crash = redis.call('EXISTS', CRASH) == 1
+  has_more = redis.call('EXISTS', MORE) == 1
+  has_ghost = redis.call('EXISTS', GHOST) == 1
+end
+local elements, records, states, crashes, recovered, act = {}, {}, {}, {}, {}, {}
+local got, bytes, exact, full, left, top, first_token = 0, 0, false, false, false, nil, 0
+local soon
+redis.call('DEL', FIRST)
+
+local function hand_back(k)
+  local ids = redis.call('ZRANGEBYSCORE', KEYS[k + LEASE], '-inf', now, 'LIMIT', 0, 100)
+  if #ids == 0 then return end
+  redis.call('ZREMRANGEBYRANK', KEYS[k + LEASE], 0, #ids - 1)
+  local stored, tokens, lapses = fetch(JOBS, ids), fetch(ACTIVE, ids), fetch(CRASH, ids)
+  local digits = has_more and fetch(MORE, ids) or {}
+  redis.call('HDEL', ACTIVE, unpack(ids))
+  local counts, ranks = {}, {}
+  for i = 1, #ids do
+    if stored[i] then
+      local count = (lapses[i] and string.match(lapses[i], '^%d+') or 0) + 1
+      counts[#counts + 1] = ids[i]
+      counts[#counts + 1] = count .. ':' .. (tokens[i] or '0')
+      ranks[#ranks + 1] = (digits[i] or 0) * -1e13
+      ranks[#ranks + 1] = ids[i]
+      recovered[#recovered + 1] = ids[i]
+      recovered[#recovered + 1] = count
+      recovered[#recovered + 1] = without_body(stored[i])
+    end
+  end
+  many('HSET', CRASH, counts)
+  many('ZADD', KEYS[k + RANK], ranks)
+  has_crash = true
+end
+
+local function promote(k)
+  local due = redis.call('ZRANGEBYSCORE', KEYS[k + DUE], '-inf', now, 'WITHSCORES', 'LIMIT', 0, 500)
+  if #due == 0 then return end
+  redis.call('ZREMRANGEBYRANK', KEYS[k + DUE], 0, #due / 2 - 1)
+  local ids, ranks = {}, {}
+  for i = 1, #due, 2 do ids[#ids + 1] = due[i] end
+  local digits = has_more and fetch(MORE, ids) or {}
+  for i = 1, #ids do
+    ranks[2 * i - 1] = (digits[i] or 0) * -1e13 + due[2 * i]
+    ranks[2 * i] = ids[i]
+  end
+  many('ZADD', KEYS[k + RANK], ranks)
+end
+
+local function sweep(key)
+  local ids = redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, 200)
+  if #ids == 0 then return end
+  redis.call('ZREMRANGEBYRANK', key, 0, #ids - 1)
+  forget(ids)
+  if #ids == 200 and redis.call('ZCOUNT', key, '-inf', now) > 0 then left = true end
+end
+
+-- Up to n elements of both lanes in order, and which of them are of the rank.
+local function peek(k, n, ranked)
+  local line = redis.call('LRANGE', KEYS[k + LINE], 0, n - 1)
+  if not ranked then return line, {} end
+  local rank = redis.call('ZRANGE', KEYS[k + RANK], 0, n - 1, 'WITHSCORES')
+  local els, of_rank, i, j = {}, {}, 1, 1
+  while #els < n do
+    local r, l = rank[i + 1], line[j]
+    if r and (not l or tonumber(r) <= tonumber(string.sub(l, 1, 13))) then
+      els[#els + 1] = string.format('%013.0f', tonumber(r) % 1e13) .. rank[i]
+      of_rank[#els] = true
+      i = i + 2
+    elseif l then
+      els[#els + 1] = l
+      j = j + 1
+    else break end
+  end
+  return els, of_rank
+end
+
+local function body_size(record)
+  local name, head, rest = string.match(record, '^[^\t]*\t(%d+)\t(%d+)\n()')
+  return #record - (rest - 1 + name + head)
+end
+
+-- Whether one more record fits; whole records are counted until the budget seems spent, then bodies.
+local function fits(record)
+  local size = exact and body_size(record) or #record
+  if not exact and bytes + size > room then
+    exact, bytes, size = true, 0, body_size(record)
+    for i = 1, got do bytes = bytes + body_size(records[i]) end
+  end
+  if got > 0 and bytes + size > room then return false end
+  bytes = bytes + size
+  return true
+end
+
+local function lease(queue, k)
+  local ranked = redis.call('EXISTS', KEYS[k + RANK]) == 1
+  local skipped, leases = 0, {}
+  while got < want and not full and skipped < 2000 do
+    local els, of_rank = peek(k, math.min(want - got, 16), ranked)
+    local n, ids, spent, met = #els, {}, 0, {}
+    if n == 0 then break end
+    for i = 1, n do ids[i] = string.sub(els[i], 14) end
+    local stored = redis.call('HMGET', JOBS, unpack(ids))
+    local taken = {}
+    for i = 1, n do
+      local id, ghost = ids[i], false
+      if has_ghost and not of_rank[i] and is_ghost(queue, id) then ghost = true lay_ghost(queue, id, -1) end
+      if ghost or not stored[i] then skipped = skipped + 1
+      elseif not fits(stored[i]) then full = true break
+      else
+        if not top then
+          top = math.max(tonumber(redis.call('GET', FENCE) or 0), us - 1)
+          first_token = top + 1
+        end
+        top, got = top + 1, got + 1
+        act[2 * got - 1], act[2 * got] = id, top
+        leases[#leases + 1] = now + span
+        leases[#leases + 1] = id
+        elements[got], records[got] = els[i], stored[i]
+        taken[#taken + 1] = id
+      end
+      spent = i
+      if of_rank[i] then met[#met + 1] = id end
+    end
+    if #met > 0 then redis.call('ZREMRANGEBYRANK', KEYS[k + RANK], 0, #met - 1) end
+    if spent > #met then redis.call('LTRIM', KEYS[k + LINE], spent - #met, -1) end
+    if #taken > 0 then
+      local base = got - #taken
+      local st = has_state and redis.call('HMGET', STATE, unpack(taken)) or {}
+      local cr = has_crash and redis.call('HMGET', CRASH, unpack(taken)) or {}
+      if has_state or has_crash then
+        for i = 1, #taken do states[base + i], crashes[base + i] = st[i] or '', cr[i] or '' end
+      end
+    end
+  end
+  many('ZADD', KEYS[k + LEASE], leases)
+end
+
+-- Whether a queue has something ready; a token for the next idle runner says so.
+local function mark(queue, k)
+  local ready = redis.call('EXISTS', KEYS[k + LINE], KEYS[k + RANK])
+  if ready > 0 and has_ghost then
+    trim(KEYS[k + LINE], queue)
+    ready = redis.call('LLEN', KEYS[k + LINE]) + redis.call('ZCARD', KEYS[k + RANK])
+      - (redis.call('HGET', GHOST, queue .. '/') or 0)
+  end
+  if ready <= 0 then redis.call('DEL', KEYS[k + WAKE]) return end
+  left = true
+  redis.call('ZADD', KEYS[k + WAKE], 0, '0')
+end
+
+local function look_ahead(key)
+  local head = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
+  if not head then return end
+  head = tonumber(head)
+  if head <= now then left = true end
+  if not soon or head < soon then soon = head end
+end
+
+-- What the sender's last turn leased and still holds, extended to the span of this call.
+local function again(token, lengths, joined)
+  local tokens, ids, els, from = {}, {}, {}, 1
+  for length in string.gmatch(lengths, '%d+') do
+    els[#els + 1] = string.sub(joined, from, from + length - 1)
+    ids[#ids + 1] = string.sub(els[#els], 14)
+    from = from + length
+  end
+  local held, stored = fetch(ACTIVE, ids), fetch(JOBS, ids)
+  local st, cr, place = fetch(STATE, ids), fetch(CRASH, ids), places()
+  for i = 1, #ids do
+    local own = string.format('%.0f', token + i - 1)
+    if held[i] == own and stored[i] then
+      got = got + 1
+      tokens[got], elements[got], records[got] = token + i - 1, els[i], stored[i]
+      states[got], crashes[got] = st[i] or '', cr[i] or ''
+      local k = place[queue_of(stored[i])]
+      if k then redis.call('ZADD', KEYS[k + LEASE], 'XX', now + span, ids[i]) end
+    end
+  end
+  first_token = tokens
+end
+
+local function remember()
+  local lengths = {}
+  for i = 1, got do lengths[i] = #elements[i] end
+  redis.call('HSET', LAST, sender, turn .. ' ' .. string.format('%.0f', first_token) .. ' '
+    .. table.concat(lengths, ',') .. '\n' .. table.concat(elements))
+  redis.call('ZADD', TURNS, now, sender)
+  local old = redis.call('ZRANGEBYSCORE', TURNS, '-inf', now - 600000, 'LIMIT', 0, 20)
+  if #old > 0 then
+    redis.call('HDEL', LAST, unpack(old))
+    redis.call('ZREM', TURNS, unpack(old))
+  end
+end
+
+local number, token, lengths, joined = string.match(redis.call('HGET', LAST, sender) or '', '^(%d+) (%d+) ([%d,]*)\n(.*)$')
+local is_repeat = number and tonumber(number) >= tonumber(turn)
+if is_repeat then want = 0 end
+for q = 1, tonumber(ARGV[2]) do
+  local k = FIXED + STRIDE * (q - 1)
+  hand_back(k)
+  promote(k)
+  if redis.call('EXISTS', KEYS[k + DONE], KEYS[k + FAIL], KEYS[k + GONE]) > 0 then
+    sweep(KEYS[k + DONE])
+    sweep(KEYS[k + FAIL])
+    sweep(KEYS[k + GONE])
+  end
+  if got < want and not full then lease(ARGV[2 + q], k) end
+  mark(ARGV[2 + q], k)
+  look_ahead(KEYS[k + DUE])
+  look_ahead(KEYS[k + LEASE])
+end
+if is_repeat then
+  if number == turn then again(tonumber(token), lengths, joined) end
+else
+  if got > 0 then
+    many('HSET', ACTIVE, act)
+    redis.call('SET', FENCE, string.format('%.0f', top))
+  end
+  -- A turn that took nothing is closed only by a call that may take nothing: a waiting call comes again under its turn.
+  if got > 0 or want == 0 then remember() end
+end
+local tick = redis.call('ZRANGE', TICK, 0, 0, 'WITHSCORES')[2] or ''
+return {
+  now, first_token, elements, records, states, crashes, recovered, soon and string.format('%.0f', soon) or '', tick,
+  left and 1 or 0, redis.call('HLEN', QUEUES), is_repeat and 1 or 0,
+}

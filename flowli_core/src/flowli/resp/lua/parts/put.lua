@@ -1,0 +1,119 @@
+-- Storing of new jobs: ARGV holds queue number, due ('' at once, '+ms' from now, or an instant), id, record for each.
+local function ids_at(at, n)
+  local ids = {}
+  for i = 1, n do ids[i] = ARGV[at + 4 * i - 2] end
+  return ids
+end
+
+-- Names of queues that hold one of these ids and whose keys were not declared: the caller comes again with them.
+local function undeclared(records, place, names)
+  for i = 1, #records do
+    if records[i] then
+      local queue = queue_of(records[i])
+      if not place[queue] then names[#names + 1] = queue end
+    end
+  end
+  return names
+end
+
+-- Letter and instant of a job that has a record; nothing when it has expired.
+local function standing(id, record, place, now)
+  if redis.call('HEXISTS', ACTIVE, id) == 1 then return 'A', 0 end
+  local letter, expiry = ending(redis.call('HGET', STATE, id))
+  if not letter then return waiting(id, record, place[queue_of(record)]) end
+  if expiry > now then return letter, 0 end
+end
+
+local function bury(id, record, place)
+  local k = place[queue_of(record)]
+  redis.call('ZREM', KEYS[k + DONE], id)
+  redis.call('ZREM', KEYS[k + FAIL], id)
+  redis.call('ZREM', KEYS[k + GONE], id)
+  redis.call('HDEL', STATE, id)
+  redis.call('HDEL', CRASH, id)
+  redis.call('HDEL', MORE, id)
+end
+
+local function add(lists, k, a, b)
+  local list = lists[k]
+  if not list then list = {} lists[k] = list end
+  list[#list + 1] = a
+  list[#list + 1] = b
+end
+
+-- A clock that stepped back must not put an element behind a later one: the line is a sorted run, so it goes to the rank.
+local function push_lines(lines, ranks, now)
+  local stamp = string.format('%013.0f', now)
+  for k, ids in pairs(lines) do
+    local tail = redis.call('LINDEX', KEYS[k + LINE], -1)
+    if tail and tonumber(string.sub(tail, 1, 13)) > now then
+      for i = 1, #ids do add(ranks, k, now, ids[i]) end
+    else
+      for i = 1, #ids do ids[i] = stamp .. ids[i] end
+      many('RPUSH', KEYS[k + LINE], ids)
+    end
+    redis.call('ZADD', KEYS[k + WAKE], 0, '0')
+  end
+end
+
+local function push_due(dues)
+  for k, list in pairs(dues) do
+    local head = redis.call('ZRANGE', KEYS[k + DUE], 0, 0, 'WITHSCORES')[2]
+    local first = list[1]
+    for i = 3, #list, 2 do if list[i] < first then first = list[i] end end
+    many('ZADD', KEYS[k + DUE], list)
+    if not head or first < tonumber(head) then redis.call('ZADD', KEYS[k + WAKE], 0, '0') end
+  end
+end
+
+-- Stores n jobs and says for each a letter (small: created) and an instant; two empty strings if all were created and queued.
+local function put(at, n, ids, records, place, now)
+  local set, more, stale, seen, letters, instants, touched = {}, {}, {}, {}, {}, {}, {}
+  local lines, ranks, dues, plain = {}, {}, {}, true
+  local head = '1' .. string.format('%013.0f', now)
+  for i = 1, n do
+    local id, b, letter, instant = ids[i], at + 4 * (i - 1), nil, nil
+    if seen[id] then letter, instant = string.upper(letters[seen[id]]), instants[seen[id]]
+    elseif records[i] then
+      letter, instant = standing(id, records[i], place, now)
+      if not letter then stale[#stale + 1] = i end
+    end
+    if not letter then
+      local k, due, record = FIXED + STRIDE * (ARGV[b] - 1), ARGV[b + 1], ARGV[b + 3]
+      local priority = string.byte(record) - 48
+      set[#set + 1] = id
+      set[#set + 1] = head .. record
+      if priority > 0 then more[#more + 1] = id more[#more + 1] = priority end
+      touched[ARGV[b]] = k
+      letter, instant, seen[id] = 'q', now, i
+      if due ~= '' then
+        if string.byte(due) == 43 then due = now + string.sub(due, 2) else due = tonumber(due) end
+        if due > now then letter, instant = 's', due end
+      end
+      if letter == 's' then add(dues, k, due, id)
+      elseif priority > 0 then add(ranks, k, priority * -1e13 + now, id)
+      else
+        local list = lines[k]
+        if not list then list = {} lines[k] = list end
+        list[#list + 1] = id
+      end
+    end
+    letters[i], instants[i] = letter, instant
+    if letter ~= 'q' then plain = false end
+  end
+  many('HSET', JOBS, set)
+  for i = 1, #stale do bury(ids[stale[i]], records[stale[i]], place) end
+  many('HSET', MORE, more)
+  push_lines(lines, ranks, now)
+  for k, list in pairs(ranks) do
+    many('ZADD', KEYS[k + RANK], list)
+    redis.call('ZADD', KEYS[k + WAKE], 0, '0')
+  end
+  push_due(dues)
+  for q in pairs(touched) do
+    if redis.call('HSETNX', QUEUES, ARGV[2 + q], '') == 1 then redis.call('ZADD', CALL, 0, '0') end
+  end
+  if plain then return '', '' end
+  for i = 1, n do instants[i] = string.format('%.0f', instants[i]) end
+  return table.concat(letters), table.concat(instants, ',')
+end

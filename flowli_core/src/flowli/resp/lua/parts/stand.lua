@@ -1,0 +1,32 @@
+-- Reading of records. A job: '1', 13 digits of the instant it was stored, a digit of priority, queue TAB length of name TAB
+-- length of head LF name head body. A state: letter, token, blank, expiry, LF, memo.
+local function queue_of(record) return string.match(record, '^([^\t]*)', 16) end
+
+local function without_body(record)
+  local name, head, rest = string.match(record, '^[^\t]*\t(%d+)\t(%d+)\n()')
+  return string.sub(record, 1, rest - 1 + name + head)
+end
+
+local function is_terminal(letter) return letter == 'C' or letter == 'F' or letter == 'X' end
+
+-- Letter and expiry of a state that is terminal; nothing for any other.
+local function ending(state)
+  if not state or not is_terminal(string.sub(state, 1, 1)) then return nil end
+  return string.sub(state, 1, 1), tonumber(string.match(state, '^%a%d+ (%d+)\n'))
+end
+
+-- Letter and instant of a job that is neither leased nor terminal; `k` is the place of its queue's keys.
+local function waiting(id, record, k)
+  local at = redis.call('ZSCORE', KEYS[k + DUE], id)
+  if at then return 'S', tonumber(at) end
+  at = redis.call('ZSCORE', KEYS[k + RANK], id)
+  if at then return 'Q', tonumber(at) % 1e13 end
+  return 'Q', tonumber(string.sub(record, 2, 14))
+end
+
+-- The places of the queues' keys, by name.
+local function places()
+  local by_name = {}
+  for q = 1, tonumber(ARGV[2]) do by_name[ARGV[2 + q]] = FIXED + STRIDE * (q - 1) end
+  return by_name
+end

@@ -1,0 +1,83 @@
+-- Write what became of leased jobs, each only while its token is the job's. The first write is a deletion.
+-- KEYS: jobs state active crash more asked watch | lease due rank wake done fail gone
+-- ARGV: now|'' | 0 | for each settlement: queue number, id, token, letter, 'instant' or '+ms', memo
+-- Returns: {now, a letter for each settlement: W written, R repeated, L lost, G gone}
+-- USES: clock batch stand forget publish
+local now = clock(ARGV[1])
+local n = (#ARGV - 2) / 6
+local ids = {}
+for i = 1, n do ids[i] = ARGV[6 * i - 2] end
+local tokens = fetch(ACTIVE, ids)
+local known = redis.call('EXISTS', STATE, CRASH, MORE, ASKED) > 0
+local out, won, over, gone, states = {}, {}, {}, {}, {}
+local leases, moves = {}, {}
+
+local function verdict(id, token)
+  local state = redis.call('HGET', STATE, id)
+  local letter, expiry = ending(state)
+  if letter and expiry <= now then return 'G' end
+  if state and string.match(state, '^%a(%d+) ') == token then return 'R' end
+  if redis.call('HEXISTS', JOBS, id) == 0 then return 'G' end
+  return 'L'
+end
+
+local function move(key, score, id)
+  local list = moves[key]
+  if not list then list = {} moves[key] = list end
+  list[#list + 1] = score
+  list[#list + 1] = id
+end
+
+local index = {C = DONE, F = FAIL, X = GONE}
+local late, mine = {}, {}
+for i = 1, n do
+  local b = 6 * i - 3
+  local id, token = ids[i], ARGV[b + 2]
+  if tokens[i] ~= token or mine[id] then late[#late + 1] = i
+  else
+    mine[id] = true
+    out[i] = 'W'
+    won[#won + 1] = id
+    local k = FIXED + STRIDE * (ARGV[b] - 1)
+    local list = leases[k]
+    if not list then list = {} leases[k] = list end
+    list[#list + 1] = id
+    local letter, at = ARGV[b + 3], ARGV[b + 4]
+    if string.byte(at) == 43 then at = now + string.sub(at, 2) else at = tonumber(at) end
+    local place = index[letter]
+    if place then
+      over[#over + 1] = id
+      if at <= now then gone[#gone + 1] = id
+      else
+        move(KEYS[k + place], at, id)
+        states[#states + 1] = id
+        states[#states + 1] = letter .. token .. ' ' .. string.format('%.0f', at) .. '\n' .. ARGV[b + 5]
+      end
+    else
+      if letter == 'S' then
+        if at < 1 then at = 1 end
+        local head = redis.call('ZRANGE', KEYS[k + DUE], 0, 0, 'WITHSCORES')[2]
+        move(KEYS[k + DUE], at, id)
+        if not head or at < tonumber(head) then move(KEYS[k + WAKE], 0, '0') end
+      else
+        move(KEYS[k + RANK], (redis.call('HGET', MORE, id) or 0) * -1e13, id)
+        move(KEYS[k + WAKE], 0, '0')
+      end
+      states[#states + 1] = id
+      states[#states + 1] = letter .. token .. ' 0\n' .. ARGV[b + 5]
+    end
+  end
+end
+many('HDEL', ACTIVE, won)
+for k, list in pairs(leases) do many('ZREM', KEYS[k + LEASE], list) end
+if known then
+  forget(gone)
+  many('HDEL', ASKED, over)
+else
+  many('HDEL', JOBS, gone)
+end
+many('HSET', STATE, states)
+for key, list in pairs(moves) do many('ZADD', key, list) end
+publish(over)
+for _, i in ipairs(late) do out[i] = verdict(ids[i], ARGV[6 * i - 1]) end
+return {now, table.concat(out)}

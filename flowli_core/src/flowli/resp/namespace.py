@@ -1,0 +1,143 @@
+"""What a verb works with: the keys of a prefix, the way to the store, and the queues known; it knows no verb."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from flowli.driver import Millis
+from flowli.errors import DriverUnavailable
+from flowli.resp.keys import Keys
+from flowli.resp.scripts import Arg, Call
+
+__all__ = ["BATCH", "Ear", "Namespace", "Plain", "Request", "Transport", "cut", "instant"]
+
+T = TypeVar("T")
+
+BATCH = 1_000
+"""The most items that one script is given."""
+
+_BATCH_BYTES = 4_000_000
+
+
+class Plain(NamedTuple):
+    """A command that is no script."""
+
+    words: tuple[Arg, ...]
+
+    def command(self, *, by_text: bool = False) -> tuple[Arg, ...]:
+        """The words, whichever way."""
+        del by_text
+        return self.words
+
+
+Request = Call | Plain
+
+
+class Ear(Protocol):
+    """A subscription to the outcomes of some jobs."""
+
+    @property
+    def channel(self) -> str: ...
+
+    async def wait(self, seconds: float) -> None:
+        """Return when one of the jobs was heard of, when something may have been missed, or after ``seconds``."""
+
+
+class Transport(Protocol):
+    """What a client library has to do for the verbs. Its errors are Flowli's, and hold no argument of any command."""
+
+    async def run(self, requests: Sequence[Request], *, writes: bool) -> Sequence[Any]:
+        """The replies to requests sent together, in order; a script that the server lacks is sent again as text."""
+        ...
+
+    async def idle(self, keys: Sequence[str], seconds: float, call: Call) -> Any:
+        """Pop a token from one of these sorted sets, asleep for up to ``seconds``, then at once answer the call.
+
+        On a connection of its own; whoever cancels it takes back both."""
+        ...
+
+    def listen(self, ids: Collection[str]) -> AbstractAsyncContextManager[Ear]:
+        """Hear of these jobs while the context is open."""
+        ...
+
+
+def instant(now: Millis | None) -> Arg:
+    """``now`` as scripts take it."""
+    return "" if now is None else now
+
+
+def cut(items: Sequence[T], size: Callable[[T], int] | None = None) -> Iterator[Sequence[T]]:
+    """Pieces of a batch that one script may be given, by count and by bytes; the same batch is always cut alike."""
+    if len(items) <= BATCH and size is None:
+        if items:
+            yield items
+        return
+    begin = total = 0
+    for place, item in enumerate(items):
+        weight = size(item) if size else 0
+        if place > begin and (place - begin >= BATCH or total + weight > _BATCH_BYTES):
+            yield items[begin:place]
+            begin, total = place, 0
+        total += weight
+    if begin < len(items):
+        yield items[begin:]
+
+
+@dataclass(slots=True)
+class Namespace:
+    """A prefix in a store, as one driver sees it."""
+
+    keys: Keys
+    transport: Transport
+    known: list[str] = field(default_factory=list[str])
+    """Queue names as of the last look; `stale` when the store has others."""
+    stale: bool = True
+    turns: int = 0
+
+    async def one(self, request: Request, *, writes: bool) -> Any:
+        """The reply to one request."""
+        return (await self.transport.run([request], writes=writes))[0]
+
+    async def complete(self, queues: Sequence[str], build: Callable[[Sequence[str]], Call], *, writes: bool) -> Any:
+        """The reply of a script that may ask for the keys of further queues, before it has written anything."""
+        names = list(dict.fromkeys(queues))
+        for _ in range(50):
+            reply = await self.one(build(names), writes=writes)
+            if not (isinstance(reply, list) and reply and reply[0] == b"again"):
+                return reply  # pyright: ignore[reportUnknownVariableType]
+            names = list(dict.fromkeys([*names, *(name.decode() for name in reply[1:])]))  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        message = "The jobs of this call change queue faster than they can be read; call again."
+        raise DriverUnavailable(message)
+
+    async def queues(self) -> list[str]:
+        """The names of all queues that the store knows, asked only when they may have changed."""
+        if self.stale:
+            await self.learn()
+        return self.known
+
+    async def learn(self) -> list[str]:
+        """Ask the store for the names of its queues."""
+        names = await self.one(Plain(("HKEYS", self.keys.fixed("queues"))), writes=False)
+        self.known = sorted(name.decode() for name in names)
+        self.stale = False
+        return self.known
+
+    def rotated(self) -> list[str]:
+        """The known queues, each time beginning with another, so that none waits for ever behind another."""
+        if not self.known:
+            return []
+        first = self.turns % len(self.known)
+        self.turns += 1
+        return self.known[first:] + self.known[:first]
+
+    @contextmanager
+    def after_writes(self, written: bool) -> Iterator[None]:
+        """What fails in here may have left something behind, if a step before was written."""
+        try:
+            yield
+        except DriverUnavailable as error:
+            error.maybe_written = error.maybe_written or written
+            raise

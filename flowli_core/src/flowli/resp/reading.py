@@ -1,0 +1,162 @@
+"""Reads of jobs over RESP: by id, by state, their outcomes, and counts; it writes nothing but whom to tell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flowli.driver import Millis, Overview, QueueView, RunnerNote, Slice, State, StoredJob
+from flowli.resp.cursors import Cursor, decode, encode
+from flowli.resp.namespace import Namespace, Plain, cut, instant
+from flowli.resp.records import LETTERS, job_of
+from flowli.resp.scripts import Arg, Call, script
+
+__all__ = ["get_jobs", "list_jobs", "outcomes", "overview"]
+
+_LOOK_AGAIN = 5.0
+"""Seconds after which a waiter reads again, should a message have been lost."""
+
+
+async def get_jobs(
+    space: Namespace, ids: Sequence[str], *, now: Millis | None, bodies: bool = True
+) -> Sequence[StoredJob | None]:
+    """Driver.get_jobs."""
+    found: list[StoredJob | None] = []
+    for chunk in cut(ids):
+
+        def build(names: Sequence[str], chunk: Sequence[str] = chunk) -> Call:
+            args: list[Arg] = [instant(now), len(names), *names, "B" if bodies else "H", *chunk]
+            return script("get").call(space.keys, names, args)
+
+        reply = await space.complete(space.known[:20], build, writes=False)
+        for job_id, item in zip(chunk, reply, strict=True):
+            found.append(None if item is None else job_of(job_id, tuple(item), body=bodies))
+    return found
+
+
+async def outcomes(
+    space: Namespace, ids: Sequence[str], *, wait: Millis, now: Millis | None
+) -> Mapping[str, StoredJob | None]:
+    """Driver.outcomes: a note in the store of whom to tell, then a subscription; every few seconds a look all the same."""
+    deadline = time.monotonic() + wait / 1000
+    ids = list(dict.fromkeys(ids))
+    reads = [_ended_call(space, chunk, now) for chunk in cut(ids)]
+    found = _ended(ids, await space.transport.run(reads, writes=False))
+    if found or not ids or wait <= 0:
+        return found
+    async with space.transport.listen(ids) as ear:
+        notes = [script("watch").call(space.keys, [], [instant(now), 0, ear.channel, *chunk]) for chunk in cut(ids)]
+        while True:
+            replies = await space.transport.run([*notes, *reads], writes=True)
+            found = _ended(ids, replies[len(notes) :])
+            left = deadline - time.monotonic()
+            if found or left <= 0:
+                return found
+            await ear.wait(min(left, _LOOK_AGAIN))
+
+
+def _ended_call(space: Namespace, ids: Sequence[str], now: Millis | None) -> Call:
+    return script("get").call(space.keys, [], [instant(now), 0, "T", *ids])
+
+
+def _ended(ids: Sequence[str], replies: Sequence[Any]) -> dict[str, StoredJob | None]:
+    items = [item for reply in replies for item in reply]
+    return {
+        job_id: None if item is None else job_of(job_id, tuple(item), body=True)
+        for job_id, item in zip(ids, items, strict=True)
+        if item != 0
+    }
+
+
+async def list_jobs(
+    space: Namespace, state: State, *, queue: str | None, limit: int, cursor: str | None, now: Millis | None
+) -> Slice[StoredJob]:
+    """Driver.list_jobs: queue by queue in the order of their names, each in the order of its index."""
+    kind, scope = LETTERS[state], "*" if queue is None else queue
+    place = decode(cursor, kind, scope) if cursor is not None else Cursor(kind, scope, "", "", "", "")
+    names = [queue] if queue is not None else await space.learn()
+    items: list[StoredJob] = []
+    for name in (name for name in names if name >= place.queue):
+        at = place if name == place.queue else Cursor(kind, scope, name, "", "", "")
+        while True:
+            if len(items) >= limit:
+                return Slice(items, encode(place if at.key == "" else at))
+            page = await _page(space, at, limit - len(items), now)
+            if not page:
+                break
+            items += await _standing(space, page, state, now, {job.id for job in items})
+            at = place = page[-1]
+    return Slice(items, None)
+
+
+async def _standing(
+    space: Namespace, page: Sequence[Cursor], state: State, now: Millis | None, met: set[str]
+) -> list[StoredJob]:
+    """The jobs of a page that are still what it says. An element that a deleted id left behind has another instant."""
+    jobs = await get_jobs(space, [place.key for place in page], now=now, bodies=False)
+    kept: list[StoredJob] = []
+    for place, job in zip(page, jobs, strict=True):
+        if job is None or job.state is not state or job.queue != place.queue or job.id in met:
+            continue
+        if place.lane == "L" and job.due != int(place.score):
+            continue
+        met.add(job.id)
+        kept.append(job)
+    return kept
+
+
+async def _page(space: Namespace, at: Cursor, limit: int, now: Millis | None) -> list[Cursor]:
+    if at.kind == "A":
+        return await _active_page(space, at, limit)
+    if at.kind == "Q":
+        args: list[Arg] = [instant(now), 0, limit, at.lane, at.score, at.key]
+        flat = await space.one(script("queued").call(space.keys, [at.queue], args), writes=False)
+        return [
+            at._replace(lane=flat[i].decode(), score=flat[i + 1].decode(), key=flat[i + 2].decode())
+            for i in range(0, len(flat), 3)
+        ]
+    args = [instant(now), 0, at.kind, limit, at.score, at.key]
+    flat = await space.one(script("page").call(space.keys, [at.queue], args), writes=False)
+    return [at._replace(score=str(int(float(flat[i + 1]))), key=flat[i].decode()) for i in range(0, len(flat), 2)]
+
+
+async def _active_page(space: Namespace, at: Cursor, limit: int) -> list[Cursor]:
+    """By id: the deadlines that the index is sorted by move with each renewal. Leases are few, as runners are."""
+    command = Plain(("ZRANGE", space.keys.of_queue("lease", at.queue), 0, -1))
+    ids = sorted(job_id.decode() for job_id in await space.one(command, writes=False))
+    return [at._replace(key=job_id) for job_id in ids if job_id > at.key][:limit]
+
+
+async def overview(space: Namespace, queues: Sequence[str] | None, *, now: Millis | None) -> Overview:
+    """Driver.overview."""
+    names = await space.learn() if queues is None else list(dict.fromkeys(queues))
+    call = script("counts").call(space.keys, names, [instant(now), len(names), *names])
+    at, schedules, views, runners = await space.one(call, writes=False)
+    notes = [_note(*runners[i : i + 3]) for i in range(0, len(runners), 3)]
+    return Overview(
+        queues={name: _view(*view) for name, view in zip(names, views, strict=True)},
+        schedules=schedules,
+        runners=notes,
+        now=Millis(at),
+    )
+
+
+def _view(
+    scheduled: int, queued: int, active: int, completed: int, failed: int, cancelled: int, oldest: int | bytes
+) -> QueueView:
+    return QueueView(
+        scheduled=scheduled,
+        queued=queued,
+        active=active,
+        completed=completed,
+        failed=failed,
+        cancelled=cancelled,
+        oldest_ready=None if isinstance(oldest, bytes) else Millis(oldest),
+    )
+
+
+def _note(runner: bytes, until: bytes, note: bytes) -> RunnerNote:
+    queues, _, text = note.partition(b"\n")
+    names = None if queues == b"*" else [name for name in queues.decode().split(",") if name]
+    return RunnerNote(id=runner.decode(), queues=names, note=text, alive_until=Millis(int(float(until))))

@@ -1,0 +1,133 @@
+"""Enqueue, renew, act and announce over RESP; it knows their scripts' arguments and replies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flowli.driver import (
+    Act,
+    Acted,
+    Disposition,
+    Enqueued,
+    Hold,
+    Millis,
+    NewJob,
+    Renewal,
+    RunnerNote,
+    State,
+    Turn,
+)
+from flowli.errors import DriverError
+from flowli.resp.namespace import Namespace, cut, instant
+from flowli.resp.records import STATES, pack
+from flowli.resp.scripts import Arg, Call, script
+
+__all__ = ["act", "announce", "enqueue", "enqueued", "job_args", "renew"]
+
+_RENEWALS = {ord("R"): Renewal.RENEWED, ord("L"): Renewal.LOST, ord("C"): Renewal.CANCEL}
+
+
+def _size(job: NewJob) -> int:
+    return len(job.head) + len(job.body)
+
+
+def job_args(jobs: Sequence[NewJob], number: dict[str, int]) -> list[Arg]:
+    """Queue number, due, id and record of each job; ``number`` holds the numbers of the queues."""
+    args: list[Arg] = []
+    for job in jobs:
+        if job.due is not None:
+            due: Arg = job.due
+        else:
+            due = "" if job.delay is None else f"+{max(job.delay, 0)}"
+        args += (number[job.queue], due, job.id, pack(job))
+    return args
+
+
+def enqueued(jobs: Sequence[NewJob], now: int, letters: bytes, instants: bytes) -> list[Enqueued]:
+    """What became of jobs: a letter and an instant for each (small: created), or nothing if all were created and queued."""
+    created, queued, ready = Disposition.CREATED, State.QUEUED, Millis(now)
+    if not letters:
+        return [Enqueued(created, job.id, queued, ready) for job in jobs]
+    answers: list[Enqueued] = []
+    for job, letter, due in zip(jobs, letters.decode(), instants.split(b","), strict=True):
+        how = created if letter.islower() else Disposition.EXISTING
+        answers.append(Enqueued(how, job.id, STATES[letter.upper().encode()], Millis(int(due))))
+    return answers
+
+
+async def enqueue(
+    space: Namespace, jobs: Sequence[NewJob], *, turn: Turn | None, now: Millis | None
+) -> Sequence[Enqueued]:
+    """Driver.enqueue, in steps of 1,000 jobs or 4 MB."""
+    answers: list[Enqueued] = []
+    for number, chunk in enumerate(cut(jobs, _size)):
+        with space.after_writes(number > 0):
+            now_then, letters, instants = await _enqueue(space, chunk, number, turn, now)
+        answers += enqueued(chunk, now_then, letters, instants)
+    return answers
+
+
+async def _enqueue(space: Namespace, jobs: Sequence[NewJob], chunk: int, turn: Turn | None, now: Millis | None) -> Any:
+    queues = list(dict.fromkeys([job.queue for job in jobs]))
+    args = job_args(jobs, {queue: place for place, queue in enumerate(queues, 1)})
+    store = script("enqueue")
+    sent = {"sent": space.keys.sent(turn.sender, chunk) if turn else space.keys.fixed("none")}
+
+    def build(names: Sequence[str]) -> Call:
+        head: list[Arg] = [instant(now), len(names), *names, turn.number if turn else ""]
+        return store.call(space.keys, names, head + args, sent)
+
+    reply = await space.complete(queues, build, writes=True)
+    if reply[0] == b"old":
+        message = "An enqueue was repeated after its sender had made a later one; its outcome is no longer remembered."
+        raise DriverError(message)
+    return reply
+
+
+async def renew(
+    space: Namespace, holds: Sequence[Hold], lease_for: Millis | None, *, now: Millis | None
+) -> Sequence[Renewal]:
+    """Driver.renew."""
+    answers: list[Renewal] = []
+    for chunk in cut(holds):
+        number = {queue: place for place, queue in enumerate(dict.fromkeys([hold.queue for hold in chunk]), 1)}
+        args: list[Arg] = [instant(now), 0, "" if lease_for is None else lease_for]
+        for hold in chunk:
+            args += (number[hold.queue], hold.id, hold.token)
+        call = script("renew").call(space.keys, list(number), args)
+        with space.after_writes(bool(answers)):
+            reply: bytes = await space.one(call, writes=lease_for is not None)
+        answers += [_RENEWALS[letter] for letter in reply]
+    return answers
+
+
+async def act(space: Namespace, acts: Sequence[Act], *, now: Millis | None) -> Sequence[Acted]:
+    """Driver.act: the one deed there is, CANCEL."""
+    answers: list[Acted] = []
+    cancel = script("act")
+    for chunk in cut(acts):
+        args: list[Arg] = []
+        for item in chunk:
+            args += (item.id, item.keep_for, b"" if item.memo is None else b"1" + item.memo)
+
+        def build(names: Sequence[str], args: list[Arg] = args) -> Call:
+            return cancel.call(space.keys, names, [instant(now), len(names), *names, *args])
+
+        with space.after_writes(bool(answers)):
+            reply: bytes = await space.complete(space.known[:20], build, writes=True)
+        answers += [_acted(letter) for letter in reply.decode()]
+    return answers
+
+
+def _acted(letter: str) -> Acted:
+    if letter == "-":
+        return Acted(None, False)
+    return Acted(STATES[letter.encode()], letter in "SQ")
+
+
+async def announce(space: Namespace, note: RunnerNote, *, now: Millis | None) -> None:
+    """Driver.announce. The queues are kept as names divided by commas, `*` for all."""
+    queues = "*" if note.queues is None else ",".join(note.queues)
+    args: list[Arg] = [instant(now), 0, note.id, note.alive_until, queues.encode() + b"\n" + note.note]
+    await space.one(script("announce").call(space.keys, [], args), writes=True)

@@ -1,0 +1,209 @@
+"""The runner: claims, executes and settles what was persisted, until it is told to stop.
+
+It knows a runner's life: start, ticks, draining, the end. It refuses to know how a job is executed (`flowli.attempts`),
+how leases are kept (`flowli.leases`) and how the store is spoken to (`flowli.conversation`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any, Self, TypeVar
+
+from flowli.conversation import Terms
+from flowli.durations import parse_span, to_millis
+from flowli.errors import StrategyError, ValidationError
+from flowli.events import RunnerEvent
+from flowli.ids import check_name, make_id
+from flowli.journal import Journal, Listener, logger
+from flowli.options import Span
+from flowli.runtime import Flowli
+from flowli.shift import Shift
+
+__all__ = ["Runner"]
+
+E = TypeVar("E", bound=RunnerEvent)
+
+_SHORTEST_LEASE = timedelta(milliseconds=100)
+
+
+class Runner:
+    """Executes the persisted jobs of one runtime. Any number of runners may work on one store.
+
+    ``concurrency`` bounds handlers in flight (``def`` handlers: 32 threads). ``lease`` is how long a job stays with a
+    runner that is not heard of. ``poll_interval`` bounds how late due work is found if a wake-up is lost; latency does
+    not depend on it. ``queues=None`` serves every queue; named ones are served in the order given.
+    ``max_jobs_per_tick`` bounds `run_once` alone.
+    """
+
+    def __init__(
+        self,
+        flowli: Flowli[Any],
+        *,
+        concurrency: int = 100,
+        lease: Span = "30s",
+        poll_interval: Span = "1s",
+        queues: Sequence[str] | None = None,
+        max_jobs_per_tick: int | None = None,
+    ) -> None:
+        self._core = flowli.__flowli__
+        self._core.need_hub("A runner cannot work")
+        self._concurrency = _at_least_one("concurrency", concurrency)
+        self._most_per_tick = (
+            None if max_jobs_per_tick is None else _at_least_one("max_jobs_per_tick", max_jobs_per_tick)
+        )
+        self._terms = Terms(
+            runner=make_id(),
+            queues=None if queues is None else tuple(check_name(name) for name in queues),
+            lease_for=to_millis(_span("lease", lease, _SHORTEST_LEASE)),
+            poll=to_millis(_span("poll_interval", poll_interval, timedelta(milliseconds=1))),
+        )
+        self._journal = Journal()
+        self._shift: Shift | None = None
+        self._stay: AsyncExitStack | None = None
+        self.abandoned = 0
+        """Handlers that the last `stop` left behind: they ignored their cancellation, or sit in a thread."""
+
+    @property
+    def id(self) -> str:
+        """Of this runner, as the store lists it."""
+        return self._terms.runner
+
+    @property
+    def running(self) -> bool:
+        """Between `start` and the end of `stop`."""
+        return self._shift is not None
+
+    def on(self, event: type[E], /) -> Callable[[Listener[E]], Listener[E]]:
+        """Call the decorated function, sync or async, for each event of this class. Its exceptions are logged."""
+
+        def add(listener: Listener[E]) -> Listener[E]:
+            self._journal.add(event, listener)
+            return listener
+
+        return add
+
+    async def run_once(self) -> int:
+        """Recover, fire schedules, and execute what was due when it was called; how many attempts it executed."""
+        async with self._tick() as shift:
+            return await shift.tick(self._most_per_tick)
+
+    async def run_until_idle(self) -> int:
+        """`run_once` until nothing is due: for tests and bursts. How many attempts it executed."""
+        total = 0
+        async with self._tick() as shift:
+            while executed := await shift.tick(None):
+                total += executed
+        return total
+
+    @asynccontextmanager
+    async def _tick(self) -> AsyncGenerator[Shift]:
+        if self.running:
+            raise StrategyError(
+                "The runner was started and works by itself. Call run_once() on one that is not running."
+            )
+        async with await self._enter():
+            assert self._shift is not None
+            yield self._shift
+
+    async def start(self) -> None:
+        """Work in the background of this event loop until `stop`."""
+        if self.running:
+            raise StrategyError("The runner is running already.")
+        stay = await self._enter()
+        self._stay = stay
+        logger.info(
+            "runner started  app=%s driver=%s jobs=%d concurrency=%d lease=%gs id=%s",
+            self._core.name,
+            self._core.driver_name,
+            len(self._core.jobs),
+            self._concurrency,
+            self._terms.lease_for / 1000,
+            self.id,
+        )
+        assert self._shift is not None
+        self._shift.begin()
+
+    async def stop(self, grace: Span = "30s") -> None:
+        """Claim nothing more, let handlers end for ``grace``, cancel the rest and hand their jobs back; then close.
+
+        It returns within ``grace`` and about two seconds, even if a handler ignores its cancellation (`abandoned`).
+        """
+        shift, stay = self._shift, self._stay
+        if shift is None or stay is None:
+            return
+        try:
+            await shift.finish(parse_span(grace, what="grace").total_seconds())
+        finally:
+            self._stay = None
+            await stay.aclose()
+
+    async def run(self, grace: Span = "30s") -> None:
+        """Work until SIGTERM or SIGINT, then `stop`. A second signal hands back at once."""
+        parse_span(grace, what="grace")
+        loop = asyncio.get_running_loop()
+        asked = asyncio.Event()
+
+        def ask() -> None:
+            if asked.is_set() and self._shift is not None:
+                logger.warning("second signal: handing back what is running")
+                self._shift.hurry()
+            asked.set()
+
+        await self.start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ask)
+        try:
+            await self._until(asked)
+            logger.info("draining  %d running, grace %s", self._shift.busy if self._shift else 0, grace)
+        finally:
+            try:
+                await self.stop(grace)
+            finally:
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    loop.remove_signal_handler(number)
+        logger.info("runner stopped")
+
+    async def _until(self, asked: asyncio.Event) -> None:
+        """Until somebody asked, or the work ended by itself."""
+        assert self._shift is not None
+        signalled = asyncio.create_task(asked.wait())
+        await asyncio.wait({signalled, self._shift.work}, return_when=asyncio.FIRST_COMPLETED)
+        signalled.cancel()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    async def _enter(self) -> AsyncExitStack:
+        """Hold the runtime open, and have a shift; the stack undoes both."""
+        async with AsyncExitStack() as stack:
+            await self._core.enter()
+            stack.push_async_callback(self._core.leave)
+            driver = await self._core.driver("A runner cannot work")
+            self._shift = Shift(self._core, driver, self._terms, self._journal, self._concurrency)
+            stack.push_async_callback(self._leave, self._shift)
+            return stack.pop_all()
+
+    async def _leave(self, shift: Shift) -> None:
+        self.abandoned = await shift.close()
+        self._shift = None
+
+
+def _at_least_one(what: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValidationError(f"{what} is a whole number of at least 1; got {value!r}.")
+    return value
+
+
+def _span(what: str, value: Span, shortest: timedelta) -> timedelta:
+    span = parse_span(value, what=what)
+    if span < shortest:
+        raise ValidationError(f"{what} is at least {shortest.total_seconds():g}s; got {span.total_seconds():g}s.")
+    return span

@@ -1,0 +1,86 @@
+"""The pydantic adapters of a handler's annotations, built on first use.
+
+It evaluates the annotations of input, meta and result only, never that of ``ctx``; it refuses to let a value into a
+message.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic import ValidationError as PydanticError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
+
+from flowli.errors import DefinitionError, ValidationError
+
+__all__ = ["adapter_of", "issues_of", "refuse"]
+
+_MOST_SHOWN = 5
+
+
+def adapter_of(handler: Callable[..., Any], parameter: str | None, *, job: str) -> TypeAdapter[Any]:
+    """The adapter of one annotation (``"return"`` for the result; None for a handler without input)."""
+    if parameter is None:
+        return TypeAdapter(None)
+    hint = _annotations(handler).get(parameter, Any)
+    try:
+        if isinstance(hint, str):
+            hint = eval(hint, _names(handler))
+        return TypeAdapter(hint)
+    except (NameError, PydanticUndefinedAnnotation) as exc:
+        raise DefinitionError(
+            f"Job {job!r}: the annotation of {parameter!r} names {exc.name!r}, which is not importable at run time. "
+            f"Move its import out of 'if TYPE_CHECKING:' (ruff: runtime-evaluated-decorators = ['flowli.job'])."
+        ) from exc
+    except (PydanticSchemaGenerationError, PydanticUserError) as exc:
+        raise DefinitionError(
+            f"Job {job!r}: pydantic cannot validate the annotation of {parameter!r}. Use a model, a dataclass, a "
+            f"TypedDict or a plain type."
+        ) from exc
+
+
+def _annotations(handler: Callable[..., Any]) -> Mapping[str, Any]:
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format, get_annotations  # type: ignore[import-not-found,unused-ignore]
+
+        return get_annotations(handler, format=Format.FORWARDREF)
+    return getattr(handler, "__annotations__", {})
+
+
+def _names(handler: Callable[..., Any]) -> dict[str, Any]:
+    """What an annotation written as text may refer to: the handler's module, then what the handler closes over."""
+    names = dict(getattr(handler, "__globals__", {}))
+    code, cells = getattr(handler, "__code__", None), getattr(handler, "__closure__", None)
+    if code is not None and cells is not None:
+        for name, cell in zip(code.co_freevars, cells, strict=True):
+            try:
+                names[name] = cell.cell_contents
+            except ValueError:  # the cell is not filled yet: the name stays unknown
+                continue
+    return names
+
+
+def issues_of(exc: PydanticError, *where: str | int) -> tuple[Mapping[str, Any], ...]:
+    """pydantic's findings below ``where``, without the inputs that its own text would show."""
+    return tuple(
+        {"loc": (*where, *error["loc"]), "type": error["type"], "msg": _message(error)}
+        for error in exc.errors(include_url=False, include_input=False, include_context=False)
+    )
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    # The text of a validator of the user's own may quote the value; that of pydantic's built-in types does not.
+    if error["type"] in {"value_error", "assertion_error"}:
+        return "a validator of the model refused it"
+    return str(error["msg"])
+
+
+def refuse(job: str, what: str, issues: Sequence[Mapping[str, Any]]) -> ValidationError:
+    """The error for input or meta that does not validate."""
+    lines = [f"  {'.'.join(str(part) for part in issue['loc'])}: {issue['msg']}" for issue in issues[:_MOST_SHOWN]]
+    if len(issues) > _MOST_SHOWN:
+        lines.append(f"  and {len(issues) - _MOST_SHOWN} more, see .issues")
+    return ValidationError(f"Job {job!r}: {what} does not validate.\n" + "\n".join(lines), issues=issues)

@@ -1,0 +1,187 @@
+"""From what happened in an attempt to what is written: the arithmetic of attempts, failures, retries and retention.
+
+It knows `flowli.lifecycle` and makes `Settlement`s. It refuses to call a handler, to log and to speak to a store.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pydantic import ValidationError as PydanticError
+
+from flowli.attempt import Retry
+from flowli.driver import Lease, Millis, Settlement, State
+from flowli.durations import to_millis
+from flowli.errors import FlowliError
+from flowli.lifecycle import Move, after
+from flowli.options import Options
+from flowli.records import FailureReason, JobError, WaitingFor
+from flowli.wire import Memo, encode_memo
+
+__all__ = ["Case", "Verdict", "cancel", "complete", "describe", "fail", "give_up", "message_of", "park", "release"]
+
+_MOST_MESSAGE, _MOST_TRACEBACK = 2_000, 16_000
+_FIRST_PARK, _LONGEST_PARK = 1_000, 60_000
+
+
+class Case(NamedTuple):
+    """An attempt as far as its outcome depends on it. Instants are the store's."""
+
+    lease: Lease
+    options: Options
+    memo: Memo
+    started_at: Millis
+    now: Millis
+
+    @property
+    def number(self) -> int:
+        """Of this attempt: settled starts, crashes since, and itself."""
+        return self.memo.attempts + self.lease.deliveries - self.memo.crashes + 1
+
+    @property
+    def run_s(self) -> float:
+        return max(0, self.now - self.started_at) / 1000
+
+
+class Verdict(NamedTuple):
+    """What to write, and what to say of it once it is written."""
+
+    settlement: Settlement
+    move: Move
+    name: str
+    number: int = 0
+    run_s: float = 0.0
+    error: BaseException | None = None
+    reason: FailureReason | None = None
+    wait: Millis = Millis(0)
+
+
+def _settlement(case: Case, move: Move, memo: bytes, *, keep_for: int = 0, delay: Millis | None = None) -> Settlement:
+    lease = case.lease
+    state = after(State.ACTIVE, move)
+    return Settlement(lease.id, lease.queue, lease.token, state, memo, None, delay, Millis(keep_for))
+
+
+def _counted(case: Case, **changes: object) -> Memo:
+    """The memo after this start: the attempt is counted, what it waited for is over."""
+    values = {
+        "attempts": case.number,
+        "failures": case.memo.failures,
+        "crashes": case.lease.deliveries,
+        "started_at": case.started_at,
+        **changes,
+    }
+    return Memo(**values)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def complete(case: Case, result: bytes) -> Verdict:
+    """The handler returned."""
+    keep_for = case.options.result_ttl
+    memo = b"" if keep_for == 0 else encode_memo(_counted(case, finished_at=case.now, result=result))
+    settlement = _settlement(case, Move.COMPLETE, memo, keep_for=keep_for)
+    return Verdict(settlement, Move.COMPLETE, case.lease.name, case.number, case.run_s)
+
+
+def fail(case: Case, error: BaseException, random: Callable[[], float]) -> Verdict:
+    """The handler raised, or its time was over: a retry after the backoff, or the end."""
+    failures = case.memo.failures + 1
+    if failures >= case.options.max_attempts:
+        return give_up(case, error, FailureReason.ATTEMPTS, failures=failures)
+    after_failure = error.after if isinstance(error, Retry) else None
+    if after_failure is None:
+        after_failure = case.options.backoff.wait(failures, random)
+    wait = to_millis(after_failure)
+    memo = _counted(case, failures=failures, waiting_for=WaitingFor.RETRY, error=describe(error))
+    settlement = _settlement(case, Move.RETRY, encode_memo(memo), delay=wait)
+    return Verdict(settlement, Move.RETRY, case.lease.name, case.number, case.run_s, error, None, wait)
+
+
+def give_up(
+    case: Case, error: BaseException, reason: FailureReason, *, failures: int | None = None, started: bool = True
+) -> Verdict:
+    """The end as ``failed``. ``started`` is False where the handler was never called, and no attempt is counted."""
+    changes = {"failures": case.memo.failures if failures is None else failures, "finished_at": case.now}
+    memo = _counted(case, **changes, error=describe(error), reason=reason)
+    number = case.number
+    if not started:
+        number -= 1
+        memo = _not_started(case, memo)
+    settlement = _settlement(case, Move.FAIL, encode_memo(memo), keep_for=case.options.failed_ttl)
+    return Verdict(settlement, Move.FAIL, case.lease.name, number, case.run_s, error, reason)
+
+
+def cancel(case: Case, *, started: bool = True) -> Verdict:
+    """The handler raised `Cancel`, or a request to cancel reached it."""
+    memo = _counted(case, finished_at=case.now)
+    if not started:
+        memo = _not_started(case, memo)
+    keep_for = case.options.result_ttl
+    settlement = _settlement(case, Move.CANCEL, encode_memo(memo) if keep_for else b"", keep_for=keep_for)
+    return Verdict(settlement, Move.CANCEL, case.lease.name, case.number, case.run_s)
+
+
+def release(lease: Lease, case: Case | None) -> Verdict:
+    """Handed back at shutdown: to the front, no failure. ``case`` is None where the handler was not started."""
+    memo = lease.memo if case is None else encode_memo(_counted(case))
+    settlement = Settlement(lease.id, lease.queue, lease.token, after(State.ACTIVE, Move.RELEASE), memo)
+    return Verdict(settlement, Move.RELEASE, lease.name)
+
+
+def park(case: Case, why: str, reason: FailureReason) -> Verdict:
+    """Not for this runner: wait for one that can, longer each time; after ``unknown_ttl`` the end, with ``reason``."""
+    memo = case.memo
+    since = memo.parked_since or case.now
+    error = FlowliError(why)
+    if case.now - since >= case.options.unknown_ttl:
+        return give_up(case, error, reason, started=False)
+    wait = Millis(min(_LONGEST_PARK, _FIRST_PARK << min(memo.parked_times, 16)))
+    wait = Millis(min(wait, since + case.options.unknown_ttl - case.now))
+    parked = Memo(
+        attempts=memo.attempts,
+        failures=memo.failures,
+        crashes=memo.crashes,
+        error=memo.error,
+        started_at=memo.started_at,
+        waiting_for=WaitingFor.RUNNER,
+        parked_since=since,
+        parked_times=memo.parked_times + 1,
+    )
+    settlement = _settlement(case, Move.PARK, encode_memo(parked), delay=wait)
+    return Verdict(settlement, Move.PARK, case.lease.name, error=error, reason=reason, wait=wait)
+
+
+def _not_started(case: Case, memo: Memo) -> Memo:
+    return Memo(
+        attempts=case.number - 1,
+        failures=memo.failures,
+        crashes=memo.crashes,
+        error=memo.error,
+        reason=memo.reason,
+        started_at=case.memo.started_at,
+        finished_at=memo.finished_at,
+    )
+
+
+def describe(error: BaseException) -> JobError:
+    """An exception as text: bounded, without locals, and without the inputs that pydantic's own text shows."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return JobError(
+        type=name,
+        message=message_of(error),
+        code=error.code if isinstance(error, FlowliError) else None,
+        traceback=frames[-_MOST_TRACEBACK:] or None,
+    )
+
+
+def message_of(error: BaseException) -> str:
+    """The exception's text, bounded; of a pydantic error only where and what kind its findings are."""
+    if isinstance(error, PydanticError):
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        text = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in found)
+    else:
+        text = str(error)
+    return text if len(text) <= _MOST_MESSAGE else text[:_MOST_MESSAGE] + "..."

@@ -1,0 +1,169 @@
+"""What the persisting strategies do: validate, encode, hand to the driver. This is where a job's journey begins.
+
+It knows options, ids and the driver's `enqueue`. It refuses to know how a call looks to a user (`flowli.bound`) and who
+executes it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from flowli.core import Core
+from flowli.driver import Disposition, Enqueued, Millis, NewJob, Turn
+from flowli.durations import Delay
+from flowli.errors import DriverUnavailable, EnqueueUnknown, ValidationError
+from flowli.handler import validate
+from flowli.handles import JobHandle, Receipt
+from flowli.ids import check_id, made_at, make_id
+from flowli.job import Job
+from flowli.options import Options, resolve
+from flowli.reading import read_memo
+from flowli.repeat import repeat
+from flowli.wire import encode_body, encode_head
+
+__all__ = ["Prepared", "encode_payload", "persist", "persist_many", "prepare"]
+
+_AT_ONCE = Delay()
+
+
+class Prepared(NamedTuple):
+    """Options of one call, resolved."""
+
+    options: Options
+    head: bytes
+    id: str | None
+
+
+def prepare(core: Core, job: Job[Any, Any, Any, Any], given: Mapping[str, Any]) -> Prepared:
+    """The call's options over the job's over the runtime's."""
+    plan = core.plan(job)
+    if not given:
+        return Prepared(plan.options, plan.head, None)
+    rest = dict(given)
+    id = rest.pop("id", None)
+    if id is not None:
+        check_id(id)
+    if not rest:
+        return Prepared(plan.options, plan.head, id)
+    options = resolve(plan.options, rest)
+    return Prepared(options, encode_head(options), id)
+
+
+def encode_payload(job: Job[Any, Any, Any, Any], input: Any, meta: Any, *, at: int | None = None) -> bytes:
+    """The body of a job: input and meta, validated and serialised."""
+    data, checked = validate(job, input, meta, at=at)
+    meta_adapter = job.meta_adapter
+    try:
+        meta_json = None if meta_adapter is None else meta_adapter.dump_json(checked)
+        return encode_body(job.input_adapter.dump_json(data), meta_json)
+    except Exception as exc:  # pydantic's text shows the value
+        raise ValidationError(
+            f"Job {job.name!r}: its input or meta validates but cannot be serialised ({type(exc).__name__}). Use "
+            f"types that pydantic can write as JSON."
+        ) from None
+
+
+def _new_job(job: Job[Any, Any, Any, Any], ready: Prepared, id: str | None, body: bytes, when: Delay) -> NewJob:
+    options, head = ready.options, ready.head
+    if id is None:
+        id = make_id()
+    elif made_at(id) is None:
+        head = encode_head(options, created_at=Millis(time.time_ns() // 1_000_000))
+    return NewJob(id, options.queue, job.name, head, body, options.priority, when.due, when.delay)
+
+
+async def persist(
+    core: Core,
+    job: Job[Any, Any, Any, Any],
+    input: Any,
+    meta: Any,
+    given: Mapping[str, Any],
+    *,
+    strategy: str,
+    when: Delay = _AT_ONCE,
+) -> JobHandle[Any]:
+    """Store one job; the handle says what stands for it."""
+    core.need_hub(f"Job {job.name!r} cannot use {strategy}()")
+    ready = prepare(core, job, given)
+    new = _new_job(job, ready, ready.id, encode_payload(job, input, meta), when)
+    outcomes = await _send(core, [new], ready.options)
+    return (await _handles(core, job, outcomes))[0]
+
+
+async def persist_many(
+    core: Core,
+    job: Job[Any, Any, Any, Any],
+    inputs: Iterable[Any],
+    meta: Any,
+    ids: Sequence[str] | None,
+    given: Mapping[str, Any],
+) -> list[JobHandle[Any]]:
+    """Store a batch. One invalid item refuses the whole of it, before anything is written."""
+    core.need_hub(f"Job {job.name!r} cannot use enqueue_many()")
+    if "id" in given:
+        raise ValidationError("enqueue_many() takes ids=, one for each input, instead of id=.")
+    ready = prepare(core, job, given)
+    items = list(inputs)
+    if ids is not None and len(ids) != len(items):
+        raise ValidationError(f"enqueue_many() got {len(items)} inputs and {len(ids)} ids. Pass one id for each input.")
+    bodies = _encode_all(job, items, meta)
+    names: Sequence[str | None] = [None] * len(items) if ids is None else [check_id(id) for id in ids]
+    jobs = [_new_job(job, ready, id, body, _AT_ONCE) for id, body in zip(names, bodies, strict=True)]
+    return await _handles(core, job, await _send(core, jobs, ready.options)) if jobs else []
+
+
+def _encode_all(job: Job[Any, Any, Any, Any], items: list[Any], meta: Any) -> list[bytes]:
+    """The bodies, or one ValidationError with the issues of every item that is wrong."""
+    bodies: list[bytes] = []
+    issues: list[Mapping[str, Any]] = []
+    first: ValidationError | None = None
+    for at, item in enumerate(items):
+        try:
+            bodies.append(encode_payload(job, item, meta, at=at))
+        except ValidationError as exc:
+            first = first or exc
+            issues.extend(exc.issues)
+    if first is not None:
+        raise ValidationError(f"Nothing of the batch was stored. {first}", issues=issues)
+    return bodies
+
+
+async def _send(core: Core, jobs: list[NewJob], options: Options) -> Sequence[Enqueued]:
+    """Store, repeated while the reply is lost; an id covers a repeat unless the job may be gone by then."""
+    driver = await core.driver("enqueue")
+    turn: Turn | None = core.turns.take() if options.result_ttl == 0 or options.failed_ttl == 0 else None
+    try:
+        return await repeat(lambda: driver.enqueue(jobs, turn=turn))
+    except DriverUnavailable as exc:
+        if not exc.maybe_written:
+            raise
+        raise EnqueueUnknown(
+            f"The reply of the store was lost, and {len(jobs)} job(s) may be stored. Repeat the call with the same ids "
+            f"(.job_ids): that never makes a second job. ({exc})",
+            job_ids=[job.id for job in jobs],
+        ) from None
+    finally:
+        if turn is not None:
+            core.turns.give_back(turn)
+
+
+async def _handles(core: Core, job: Job[Any, Any, Any, Any], outcomes: Sequence[Enqueued]) -> list[JobHandle[Any]]:
+    known = [one.id for one in outcomes if one.disposition is Disposition.EXISTING]
+    attempts = await _attempts_made(core, known) if known else {}
+    return [
+        JobHandle(
+            core,
+            job,
+            one.id,
+            Receipt(one.state, one.due, attempts.get(one.id, 0), one.disposition is Disposition.EXISTING),
+        )
+        for one in outcomes
+    ]
+
+
+async def _attempts_made(core: Core, ids: list[str]) -> dict[str, int]:
+    driver = await core.driver("enqueue")
+    found = await repeat(lambda: driver.get_jobs(ids))
+    return {stored.id: read_memo(stored).attempts for stored in found if stored is not None}

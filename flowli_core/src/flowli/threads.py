@@ -1,0 +1,45 @@
+"""The worker threads of ``def`` handlers: bounded, and counted while they are busy.
+
+A thread cannot be killed: this module knows how many are left behind, and refuses to wait for them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+__all__ = ["HANDLER_THREADS", "HandlerThreads"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+HANDLER_THREADS = 32
+
+
+class HandlerThreads(ThreadPoolExecutor):
+    """A pool that knows how many of its threads are inside a handler."""
+
+    def __init__(self, most: int = HANDLER_THREADS) -> None:
+        super().__init__(max_workers=most, thread_name_prefix="flowli-handler")
+        self._counting = threading.Lock()
+        self._busy = 0
+
+    @property
+    def busy(self) -> int:
+        """Handlers that are being executed in a thread now."""
+        return self._busy
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """As `ThreadPoolExecutor.submit`, counted."""
+        return super().submit(self._counted, fn, *args, **kwargs)  # type: ignore[arg-type]
+
+    def _counted(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._counting:
+            self._busy += 1
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            with self._counting:
+                self._busy -= 1

@@ -1,0 +1,256 @@
+"""The encoding of what core stores: head, body and memo of a job, the body of a schedule, the note of a runner.
+
+It is the only module that knows these bytes; to a driver they are opaque. It refuses to know what the values mean.
+
+Format 1. A head is ``1`` and, where an option differs from the built-in default, a JSON object with short keys. A body
+is the input's JSON, then, if there is meta, LF and the meta's JSON: compact JSON never holds a raw LF. A memo is empty
+or a JSON object, then, if there is a result, LF and the result's JSON. Readers ignore keys that they do not know;
+another first byte is a newer format.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+
+from flowli.backoff import Backoff
+from flowli.driver import Millis
+from flowli.options import BUILT_IN, Options
+from flowli.records import FailureReason, JobError, WaitingFor
+
+__all__ = [
+    "FORMAT",
+    "Head",
+    "Memo",
+    "ScheduleBody",
+    "Unreadable",
+    "decode_head",
+    "decode_memo",
+    "decode_note",
+    "decode_schedule",
+    "encode_body",
+    "encode_head",
+    "encode_memo",
+    "encode_note",
+    "encode_schedule",
+    "split_body",
+]
+
+FORMAT = b"1"
+_OBJECT = TypeAdapter(dict[str, Any])
+
+
+class Unreadable(Exception):
+    """These bytes are of a newer format, or damaged. The text says which, never what they hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What was fixed when the job was enqueued. Queue and priority are the store's own fields, and default here."""
+
+    options: Options = BUILT_IN
+    created_at: Millis | None = None
+    """Only where the id does not say it."""
+    schedule_key: str | None = None
+
+
+_OPTION_KEYS = {
+    "max_attempts": "a",
+    "backoff": "b",
+    "timeout": "t",
+    "max_deliveries": "d",
+    "result_ttl": "r",
+    "failed_ttl": "f",
+    "unknown_ttl": "u",
+}
+_OPTION_NAMES = {key: name for name, key in _OPTION_KEYS.items()}
+
+
+def encode_head(options: Options, *, created_at: Millis | None = None, schedule_key: str | None = None) -> bytes:
+    """Head bytes: as short as the options are usual."""
+    found: dict[str, Any] = {}
+    for name, key in _OPTION_KEYS.items():
+        value = getattr(options, name)
+        if value != getattr(BUILT_IN, name):
+            found[key] = value.to_wire() if isinstance(value, Backoff) else value
+    if created_at is not None:
+        found["c"] = created_at
+    if schedule_key is not None:
+        found["s"] = schedule_key
+    return FORMAT + to_json(found) if found else FORMAT
+
+
+def decode_head(head: bytes) -> Head:
+    """Raises Unreadable for a newer format or damage."""
+    if head[:1] != FORMAT:
+        raise Unreadable("its head is of another format than this version reads")
+    if len(head) == 1:
+        return Head()
+    found = _object(head[1:], "head")
+    try:
+        given: dict[str, Any] = {_OPTION_NAMES[key]: value for key, value in found.items() if key in _OPTION_NAMES}
+        if "backoff" in given:
+            given["backoff"] = Backoff.from_wire(given["backoff"])
+        return Head(options=BUILT_IN._replace(**given), created_at=found.get("c"), schedule_key=found.get("s"))
+    except (TypeError, ValueError, LookupError):
+        raise Unreadable("its head is damaged") from None
+
+
+def encode_body(input_json: bytes, meta_json: bytes | None) -> bytes:
+    """Body bytes from two pieces of compact JSON."""
+    return input_json if meta_json is None else b"%b\n%b" % (input_json, meta_json)
+
+
+def split_body(body: bytes) -> tuple[bytes, bytes | None]:
+    """The input's JSON and the meta's, if there is any. Never fails: what is no JSON is found when it is validated."""
+    input_json, line, meta_json = body.partition(b"\n")
+    return input_json, meta_json if line else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memo:
+    """What the settlements of a job left: counters, the last error, why it waits or failed, and the result."""
+
+    attempts: int = 0
+    """Starts of the handler that are settled, and the crashes before the last of them."""
+    failures: int = 0
+    crashes: int = 0
+    """How many of the store's deliveries ``attempts`` contains."""
+    error: JobError | None = None
+    reason: FailureReason | None = None
+    waiting_for: WaitingFor | None = None
+    parked_since: Millis | None = None
+    parked_times: int = 0
+    started_at: Millis | None = None
+    finished_at: Millis | None = None
+    result: bytes | None = None
+
+
+EMPTY_MEMO = Memo()
+_MEMO_KEYS = {
+    "attempts": "a",
+    "failures": "f",
+    "crashes": "x",
+    "reason": "r",
+    "waiting_for": "w",
+    "parked_since": "p",
+    "parked_times": "n",
+    "started_at": "s",
+    "finished_at": "d",
+}
+_ERROR_KEYS = {"type": "t", "message": "m", "code": "c", "traceback": "b"}
+
+
+def encode_memo(memo: Memo) -> bytes:
+    """Memo bytes; what is zero or absent is left out."""
+    found: dict[str, Any] = {key: value for name, key in _MEMO_KEYS.items() if (value := getattr(memo, name))}
+    if memo.error is not None:
+        error = memo.error
+        found["e"] = {key: value for name, key in _ERROR_KEYS.items() if (value := getattr(error, name)) is not None}
+    text = to_json(found)
+    return text if memo.result is None else b"%b\n%b" % (text, memo.result)
+
+
+def decode_memo(memo: bytes) -> Memo:
+    """Raises Unreadable for damage."""
+    if not memo:
+        return EMPTY_MEMO
+    text, line, result = memo.partition(b"\n")
+    found = _object(text, "memo")
+    try:
+        values: dict[str, Any] = {name: found[key] for name, key in _MEMO_KEYS.items() if key in found}
+        if "reason" in values:
+            values["reason"] = FailureReason(values["reason"])
+        if "waiting_for" in values:
+            values["waiting_for"] = WaitingFor(values["waiting_for"])
+        if (error := found.get("e")) is not None:
+            values["error"] = JobError(**{name: error[key] for name, key in _ERROR_KEYS.items() if key in error})
+        return Memo(**values, result=result if line else None)
+    except (TypeError, ValueError, LookupError):
+        raise Unreadable("its memo is damaged") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleBody:
+    """A schedule's definition and history: enough to fire it without knowing its job."""
+
+    name: str
+    when: str
+    tz: str
+    queue: str
+    priority: int
+    head: bytes
+    body: bytes
+    anchor: Millis
+    """When an interval began to count."""
+    revision: int = 1
+    """Grows with each change of the definition; part of the ids of its jobs."""
+    last_run_at: Millis | None = None
+    last_job_id: str | None = None
+
+
+def encode_schedule(body: ScheduleBody) -> bytes:
+    """Schedule bytes: a line of JSON, a line of head, then the job's body."""
+    found: dict[str, Any] = {
+        "n": body.name,
+        "w": body.when,
+        "z": body.tz,
+        "q": body.queue,
+        "p": body.priority,
+        "a": body.anchor,
+        "r": body.revision,
+        "l": body.last_run_at,
+        "j": body.last_job_id,
+    }
+    return b"%b%b\n%b\n%b" % (FORMAT, to_json(found), body.head, body.body)
+
+
+def decode_schedule(body: bytes) -> ScheduleBody:
+    """Raises Unreadable for a newer format or damage."""
+    if body[:1] != FORMAT:
+        raise Unreadable("it is of another format than this version reads")
+    text, _, rest = body[1:].partition(b"\n")
+    head, _, job_body = rest.partition(b"\n")
+    found = _object(text, "definition")
+    try:
+        return ScheduleBody(
+            name=found["n"],
+            when=found["w"],
+            tz=found["z"],
+            queue=found["q"],
+            priority=found["p"],
+            head=head,
+            body=job_body,
+            anchor=found["a"],
+            revision=found["r"],
+            last_run_at=found["l"],
+            last_job_id=found["j"],
+        )
+    except LookupError:
+        raise Unreadable("its definition is damaged") from None
+
+
+def encode_note(*, host: str, pid: int, jobs: tuple[str, ...]) -> bytes:
+    """What a runner says of itself."""
+    return FORMAT + to_json({"h": host, "p": pid, "j": jobs})
+
+
+def decode_note(note: bytes) -> tuple[str, int, tuple[str, ...]]:
+    """Host, process id and names of jobs; Unreadable for a newer format or damage."""
+    if note[:1] != FORMAT:
+        raise Unreadable("its note is of another format than this version reads")
+    found = _object(note[1:], "note")
+    try:
+        return str(found["h"]), int(found["p"]), tuple(found["j"])
+    except (LookupError, TypeError, ValueError):
+        raise Unreadable("its note is damaged") from None
+
+
+def _object(text: bytes, what: str) -> dict[str, Any]:
+    try:
+        return _OBJECT.validate_json(text)
+    except ValueError:
+        raise Unreadable(f"its {what} is damaged") from None

