@@ -1,17 +1,18 @@
 """The bench that tests work at: one open driver, an instant, and short forms of the verbs.
 
-It knows how jobs are brought into a state through the driver's own verbs; it makes no claim about what a driver must do.
+It knows how jobs are brought into a state by the driver's own verbs; it refuses to know what a driver must do.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from typing import TypeVar
 
 import pytest
+
 from flowli.driver import (
     Act,
     Acted,
@@ -52,7 +53,7 @@ __all__ = [
 T = TypeVar("T")
 
 START = Millis(1_900_000_000_000)
-"""Where the clock of a test stands at first: later than any real clock, so that nothing may hang on a server's own time."""
+"""Where the clock of a test begins: later than any real one, so that nothing may hang on a server's own time."""
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -124,7 +125,7 @@ async def promptly(call: Awaitable[T], guarantee: str) -> T:
 
 
 @asynccontextmanager
-async def background(call: Coroutine[object, object, T]) -> AsyncIterator[asyncio.Task[T]]:
+async def background(call: Coroutine[object, object, T]) -> AsyncGenerator[asyncio.Task[T]]:
     """Run a call beside the test, and end it with the block."""
     task = asyncio.create_task(call)
     try:
@@ -145,7 +146,7 @@ class Bench:
 
     @classmethod
     @asynccontextmanager
-    async def over(cls, make_driver: Callable[[], Driver], *, now: Millis | None) -> AsyncIterator[Bench]:
+    async def over(cls, make_driver: Callable[[], Driver], *, now: Millis | None) -> AsyncGenerator[Bench]:
         async with AsyncExitStack() as stack:
             bench = cls(make_driver(), make_driver, stack, now)
             await bench._open(bench.driver)
@@ -206,7 +207,12 @@ class Bench:
         return await self.exchange(self.claim(0, queues=queues))
 
     async def lease(
-        self, limit: int = 10, *, queues: Sequence[str] | None = (QUEUE,), lease_for: int = LEASE, runner: str = "runner"
+        self,
+        limit: int = 10,
+        *,
+        queues: Sequence[str] | None = (QUEUE,),
+        lease_for: int = LEASE,
+        runner: str = "runner",
     ) -> list[Lease]:
         claim = self.claim(limit, queues=queues, lease_for=lease_for, runner=runner)
         return list((await self.exchange(claim)).leases)
@@ -217,14 +223,18 @@ class Bench:
     async def lease_one(self, id: str, *, queue: str = QUEUE, lease_for: int = LEASE) -> Lease:
         """Lease the job that is next in its queue, which the test arranged to be ``id``."""
         leases = await self.lease(1, queues=[queue], lease_for=lease_for)
-        assert [lease.id for lease in leases] == [id], "a ready job at the head of its queue is leased by the next claim"
+        assert [lease.id for lease in leases] == [id], (
+            "a ready job at the head of its queue is leased by the next claim"
+        )
         return leases[0]
 
     async def start(self, *jobs: NewJob, lease_for: int = LEASE) -> list[Lease]:
         """Enqueue jobs that are ready at once, on a queue where nothing else is, and lease them all."""
         await self.enqueue(*jobs)
         leases = await self.lease(len(jobs), queues=list({job.queue: None for job in jobs}), lease_for=lease_for)
-        assert {lease.id for lease in leases} == {job.id for job in jobs}, "a claim leases what is ready, up to its limit"
+        assert {lease.id for lease in leases} == {job.id for job in jobs}, (
+            "a claim leases what is ready, up to its limit"
+        )
         return leases
 
     async def bring(self, state: State, *jobs: NewJob, keep_for: int = HOUR) -> None:

@@ -10,8 +10,8 @@ from types import FunctionType
 from typing import ClassVar
 
 import pytest
-from flowli.driver import Driver
 
+from flowli.driver import Driver
 from flowli_conformance.bench import START, Bench
 
 __all__ = ["Suite"]
@@ -22,9 +22,9 @@ _PACKAGE = __name__.partition(".")[0]
 class Suite:
     """A group of tests for one driver. A subclass provides the fixture ``make_driver``, and may list ``deviations``.
 
-    ``make_driver`` yields a function without parameters; each call of it makes one more driver, not open yet, on a store
-    that was empty when the test began. A test that is redefined is refused; one that the driver cannot pass is listed in
-    ``deviations`` with a reason, and becomes a strict xfail: it fails the run on the day on which the driver passes it.
+    ``make_driver`` yields a function without parameters; each call of it makes one more driver, not open yet, on a
+    store that was empty when the test began. A test that is redefined is refused; one that the driver cannot pass is
+    listed in ``deviations`` with a reason, and becomes a strict xfail: it fails the run on the day on which it passes.
     """
 
     pytestmark: ClassVar[pytest.MarkDecorator] = pytest.mark.anyio
@@ -38,9 +38,10 @@ class Suite:
         for name, reason in vars(cls).get("deviations", {}).items():
             setattr(cls, name, _as_deviation(cls, name, reason))
 
-    @pytest.fixture
-    def anyio_backend(self) -> str:
-        """The protocol is written for asyncio; a driver needs to serve no other event loop."""
+    @pytest.fixture(scope="session")
+    @classmethod
+    def anyio_backend(cls) -> str:
+        """The protocol is written for asyncio. The scope lets an author have async fixtures that outlive a test."""
         return "asyncio"
 
     @pytest.fixture
@@ -80,7 +81,7 @@ def _tests_of_package(cls: type) -> Iterator[tuple[str, object]]:
 
 
 def _code_of(value: object) -> object:
-    """A deviation is a copy of the inherited test and runs the same code; anything else under its name is another test."""
+    """A deviation is a copy of the inherited test and runs its code; anything else under its name is another test."""
     return getattr(value, "__code__", value)
 
 
@@ -89,7 +90,9 @@ def _as_deviation(cls: type, name: str, reason: str) -> object:
     if not isinstance(test, FunctionType):
         raise TypeError(f"`deviations` of {cls.__name__} names {name}, which is no test of this class: remove it.")
     if not reason.strip():
-        raise TypeError(f"`deviations` of {cls.__name__} gives no reason for {name}: say why the driver cannot pass it.")
+        raise TypeError(
+            f"`deviations` of {cls.__name__} gives no reason for {name}: say why the driver cannot pass it."
+        )
     copy = FunctionType(test.__code__, test.__globals__, name, test.__defaults__, test.__closure__)
     copy.__kwdefaults__ = test.__kwdefaults__
     copy.__qualname__ = f"{cls.__qualname__}.{name}"

@@ -55,7 +55,7 @@ class Store:
         return job
 
     def held(self, id: str, token: int, now: int) -> Job | None:
-        """The job of an id, if it is leased under this token; also by one that lapsed and was not handed back yet."""
+        """The job of an id, if this token holds it; a lease that lapsed and was not handed back yet holds too."""
         job = self.find(id, now)
         return job if job is not None and job.token == token and job.shelf is job.lane.active else None
 

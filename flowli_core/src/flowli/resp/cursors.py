@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import json
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["Cursor", "decode", "encode"]
 
-_FORM = re.compile(
-    r"1\n([SQACFXP])\n([A-Za-z0-9_.*-]{1,64})\n([A-Za-z0-9_.-]{0,64})\n([LR]?)\n(-?[0-9]{1,20}|)\n(.*)", re.DOTALL
-)
+_SCORE = re.compile(r"(-?[0-9]{1,20})?")
 
 
 class Cursor(NamedTuple):
-    """Behind which item a listing goes on: of what, of which queue (`*`: all), in which queue, and the item's place there."""
+    """Behind which item a listing goes on: of what, of which queue, in which queue it stopped, and the item's place there."""
 
     kind: str
     """The letter of a state, or P for schedules."""
-    scope: str
+    scope: str | None
+    """The queue that is listed; None for all."""
     queue: str
     lane: str
     score: str
@@ -28,16 +27,18 @@ class Cursor(NamedTuple):
 
 def encode(cursor: Cursor) -> str:
     """The cursor as text."""
-    return base64.urlsafe_b64encode("\n".join(("1", *cursor)).encode()).decode()
+    return base64.urlsafe_b64encode(json.dumps(cursor).encode()).decode()
 
 
-def decode(text: str, kind: str, scope: str) -> Cursor:
+def decode(text: str, kind: str, scope: str | None) -> Cursor:
     """The cursor that `encode` wrote for the same listing; ValueError for anything else."""
+    message = "The cursor is not one that this listing gave out."
     try:
-        match = _FORM.fullmatch(base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True).decode())
-    except (UnicodeError, binascii.Error):
-        match = None
-    if match is None or match[1] != kind or match[2] != scope:
-        message = "The cursor is not one that this listing gave out."
-        raise ValueError(message)
-    return Cursor(*match.groups())
+        fields: Any = json.loads(base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True))
+        cursor = Cursor(*fields)
+        known = (cursor.kind, cursor.scope) == (kind, scope) and cursor.lane in {"", "L", "R"}
+        if known and _SCORE.fullmatch(cursor.score) and isinstance(cursor.queue + cursor.key, str):
+            return cursor
+    except (ValueError, TypeError):
+        raise ValueError(message) from None
+    raise ValueError(message)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from flowli.driver import Claim, Exchanged, Lease, Millis, Recovered, Settled, Settlement
-from flowli.resp.namespace import BATCH, Namespace, cut, instant
+from flowli.resp.namespace import Namespace, cut, instant
 from flowli.resp.records import LETTERS, lease_of, recovered_of
 from flowli.resp.scripts import Arg, Call, script
 
@@ -119,7 +119,7 @@ def _settled(replies: Sequence[Any]) -> list[Settled]:
 
 def _claim_call(space: Namespace, claim: Claim, names: Sequence[str], now: Millis | None) -> Call:
     args: list[Arg] = [instant(now), len(names), *names]
-    args += (min(claim.limit, BATCH), claim.lease_for, claim.max_bytes, claim.turn.sender, claim.turn.number)
+    args += (claim.limit, claim.lease_for, claim.max_bytes, claim.turn.sender, claim.turn.number)
     # A claim of all queues takes the call for new ones with it; any other deletes what is never there.
     first = {"first": space.keys.call if claim.queues is None else space.keys.fixed("none")}
     return script("claim").call(space.keys, names, args, first)

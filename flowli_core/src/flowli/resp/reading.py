@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -73,12 +74,12 @@ async def list_jobs(
     space: Namespace, state: State, *, queue: str | None, limit: int, cursor: str | None, now: Millis | None
 ) -> Slice[StoredJob]:
     """Driver.list_jobs: queue by queue in the order of their names, each in the order of its index."""
-    kind, scope = LETTERS[state], "*" if queue is None else queue
-    place = decode(cursor, kind, scope) if cursor is not None else Cursor(kind, scope, "", "", "", "")
+    kind = LETTERS[state]
+    place = Cursor(kind, queue, "", "", "", "") if cursor is None else decode(cursor, kind, queue)
     names = [queue] if queue is not None else await space.learn()
     items: list[StoredJob] = []
     for name in (name for name in names if name >= place.queue):
-        at = place if name == place.queue else Cursor(kind, scope, name, "", "", "")
+        at = place if name == place.queue else Cursor(kind, queue, name, "", "", "")
         while True:
             if len(items) >= limit:
                 return Slice(items, encode(place if at.key == "" else at))
@@ -158,5 +159,5 @@ def _view(
 
 def _note(runner: bytes, until: bytes, note: bytes) -> RunnerNote:
     queues, _, text = note.partition(b"\n")
-    names = None if queues == b"*" else [name for name in queues.decode().split(",") if name]
+    names: list[str] | None = json.loads(queues)
     return RunnerNote(id=runner.decode(), queues=names, note=text, alive_until=Millis(int(float(until))))

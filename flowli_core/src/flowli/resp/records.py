@@ -1,7 +1,7 @@
 """The bytes of one job and of its state in the store; it knows the format and never looks into head, body or memo.
 
-A job: ``1``, 13 digits of the instant it was stored (the store's), a digit of priority, queue TAB length of the name TAB
-length of the head LF name head body. A state: letter, token, blank, expiry, LF, memo.
+A job: ``1``, 13 digits of the instant it was stored (the store's), a digit of priority, the lengths of queue, name and head with
+TAB between and LF behind, then queue, name, head, body. A state: letter, token, blank, expiry, LF, memo.
 """
 
 from __future__ import annotations
@@ -38,21 +38,20 @@ def pack(job: NewJob) -> bytes:
     if not 0 <= job.priority <= 9:
         message = f"The priority of job {job.id!r} is {job.priority}; it has to be 0 to 9."
         raise ValueError(message)
-    name = job.name.encode()
-    front = f"{job.priority}{job.queue}\t{len(name)}\t{len(job.head)}\n"
-    return b"".join((front.encode(), name, job.head, job.body))
+    queue, name = job.queue.encode(), job.name.encode()
+    sizes = (job.priority, len(queue), len(name), len(job.head))
+    return b"%d%d\t%d\t%d\n%b%b%b%b" % (*sizes, queue, name, job.head, job.body)
 
 
 def unpack(record: bytes) -> Record:
     """What `pack` wrote, behind what the script put in front."""
     end = record.index(b"\n", 15)
-    queue, name_size, head_size = record[15:end].split(b"\t")
-    name_at = end + 1
+    queue_size, name_size, head_size = record[15:end].split(b"\t")
+    name_at = end + 1 + int(queue_size)
     head_at = name_at + int(name_size)
     body_at = head_at + int(head_size)
-    return Record(
-        record[14] - 48, queue.decode(), record[name_at:head_at].decode(), record[head_at:body_at], record[body_at:]
-    )
+    queue, name = record[end + 1 : name_at].decode(), record[name_at:head_at].decode()
+    return Record(record[14] - 48, queue, name, record[head_at:body_at], record[body_at:])
 
 
 def lease_of(element: bytes, record: bytes, token: int, crash: bytes, state: bytes) -> Lease:

@@ -21,7 +21,7 @@ async def change_schedules(space: Namespace, changes: Sequence[Change], *, now: 
         with space.after_writes(bool(answers)):
             at, replies = await _change(space, chunk, now)
         for change, (applied, stands, letters, instants) in zip(chunk, replies, strict=True):
-            jobs = enqueued(change.jobs, at, letters, instants) if applied else ()
+            jobs = tuple(enqueued(change.jobs, at, letters, instants)) if applied else ()
             answers.append(Changed(applied=applied == 1, stands=_schedule(change.key, stands), jobs=jobs))
     return answers
 
@@ -69,7 +69,7 @@ async def list_schedules(
     space: Namespace, *, due: bool, limit: int, cursor: str | None, now: Millis | None
 ) -> Slice[StoredSchedule]:
     """Driver.list_schedules. By key it reads all names and sorts them: schedules are some thousands at most."""
-    after = "" if cursor is None else decode(cursor, "P", "*").key
+    after = "" if cursor is None else decode(cursor, "P", None).key
     if due:
         call = script("ticks").call(space.keys, [], [instant(now), 0, limit])
         flat = await space.one(call, writes=False)
@@ -80,4 +80,4 @@ async def list_schedules(
     page = keys[:limit]
     items = [item for item in await get_schedules(space, page) if item]
     end = len(keys) <= limit
-    return Slice(items, None if end else encode(Cursor("P", "*", "", "", "", page[-1])))
+    return Slice(items, None if end else encode(Cursor("P", None, "", "", "", page[-1])))

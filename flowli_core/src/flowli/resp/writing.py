@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -127,7 +128,7 @@ def _acted(letter: str) -> Acted:
 
 
 async def announce(space: Namespace, note: RunnerNote, *, now: Millis | None) -> None:
-    """Driver.announce. The queues are kept as names divided by commas, `*` for all."""
-    queues = "*" if note.queues is None else ",".join(note.queues)
+    """Driver.announce. The queues are kept as JSON, on a line in front of the note."""
+    queues = json.dumps(None if note.queues is None else list(note.queues))
     args: list[Arg] = [instant(now), 0, note.id, note.alive_until, queues.encode() + b"\n" + note.note]
     await space.one(script("announce").call(space.keys, [], args), writes=True)

@@ -89,10 +89,7 @@ local function peek(k, n, ranked)
   return els, of_rank
 end
 
-local function body_size(record)
-  local name, head, rest = string.match(record, '^[^\t]*\t(%d+)\t(%d+)\n()')
-  return #record - (rest - 1 + name + head)
-end
+local function body_size(record) return #record - length_without_body(record) end
 
 -- Whether one more record fits; whole records are counted until the budget seems spent, then bodies.
 local function fits(record)
@@ -156,7 +153,7 @@ local function mark(queue, k)
   if ready > 0 and has_ghost then
     trim(KEYS[k + LINE], queue)
     ready = redis.call('LLEN', KEYS[k + LINE]) + redis.call('ZCARD', KEYS[k + RANK])
-      - (redis.call('HGET', GHOST, queue .. '/') or 0)
+      - (redis.call('HGET', GHOST, ghost_field(queue, '')) or 0)
   end
   if ready <= 0 then redis.call('DEL', KEYS[k + WAKE]) return end
   left = true

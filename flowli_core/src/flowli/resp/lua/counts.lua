@@ -2,14 +2,14 @@
 -- KEYS: ghost plan runners alive | line rank due lease done fail gone
 -- ARGV: now|'' | number of queues, names
 -- Returns: {now, schedules, for each queue {scheduled, queued, active, completed, failed, cancelled, oldest|''}, runners}
--- USES: clock
+-- USES: clock ghosts
 local now = clock(ARGV[1])
 local after = '(' .. string.format('%.0f', now)
 local ghosts = redis.call('EXISTS', GHOST) > 0
 local views = {}
 for q = 1, tonumber(ARGV[2]) do
   local k = FIXED + STRIDE * (q - 1)
-  local stale = ghosts and redis.call('HGET', GHOST, ARGV[2 + q] .. '/') or 0
+  local stale = ghosts and redis.call('HGET', GHOST, ghost_field(ARGV[2 + q], '')) or 0
   local first = redis.call('ZRANGE', KEYS[k + RANK], 0, 0, 'WITHSCORES')[2]
   local head = redis.call('LINDEX', KEYS[k + LINE], 0)
   local queued = redis.call('LLEN', KEYS[k + LINE]) + redis.call('ZCARD', KEYS[k + RANK]) - stale

@@ -1,13 +1,14 @@
 -- A job leaves a line by id without a search: its element becomes a ghost, which whoever meets it takes out. Ghosts are
 -- counted by queue and id (a deleted id that returns has its new element behind the old one), and in sum by queue.
+local function ghost_field(queue, id) return #queue .. ':' .. queue .. id end
+
 local function lay_ghost(queue, id, by)
-  if redis.call('HINCRBY', GHOST, queue .. '/' .. id, by) <= 0 then redis.call('HDEL', GHOST, queue .. '/' .. id) end
-  if redis.call('HINCRBY', GHOST, queue .. '/', by) <= 0 then redis.call('HDEL', GHOST, queue .. '/') end
+  local one, sum = ghost_field(queue, id), ghost_field(queue, '')
+  if redis.call('HINCRBY', GHOST, one, by) <= 0 then redis.call('HDEL', GHOST, one) end
+  if redis.call('HINCRBY', GHOST, sum, by) <= 0 then redis.call('HDEL', GHOST, sum) end
 end
 
-local function is_ghost(queue, id)
-  return (tonumber(redis.call('HGET', GHOST, queue .. '/' .. id) or 0)) > 0
-end
+local function is_ghost(queue, id) return redis.call('HEXISTS', GHOST, ghost_field(queue, id)) == 1 end
 
 -- Takes out the ghosts at the head of a line, so that its head is a job; 500 at most.
 local function trim(line, queue)

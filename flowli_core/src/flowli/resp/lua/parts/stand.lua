@@ -1,11 +1,16 @@
--- Reading of records. A job: '1', 13 digits of the instant it was stored, a digit of priority, queue TAB length of name TAB
--- length of head LF name head body. A state: letter, token, blank, expiry, LF, memo.
-local function queue_of(record) return string.match(record, '^([^\t]*)', 16) end
-
-local function without_body(record)
-  local name, head, rest = string.match(record, '^[^\t]*\t(%d+)\t(%d+)\n()')
-  return string.sub(record, 1, rest - 1 + name + head)
+-- Reading of records. A job: '1', 13 digits of the instant it was stored, a digit of priority, lengths of queue, name and head
+-- with TAB between and LF behind, then queue, name, head, body. A state: letter, token, blank, expiry, LF, memo.
+local function queue_of(record)
+  local size, from = string.match(record, '^(%d+)\t%d+\t%d+\n()', 16)
+  return string.sub(record, from, from + size - 1)
 end
+
+local function length_without_body(record)
+  local queue, name, head, from = string.match(record, '^(%d+)\t(%d+)\t(%d+)\n()', 16)
+  return from - 1 + queue + name + head
+end
+
+local function without_body(record) return string.sub(record, 1, length_without_body(record)) end
 
 local function is_terminal(letter) return letter == 'C' or letter == 'F' or letter == 'X' end
 

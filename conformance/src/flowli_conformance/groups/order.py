@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flowli.driver import State
-
 from flowli_conformance.bench import HOUR, LEASE, MINUTE, SECOND, Bench, new_job, new_jobs, settlement
 from flowli_conformance.suite import Suite
 
@@ -33,7 +32,9 @@ class OrderSuite(Suite):
         for id in ("m", "z", "a"):
             await bench.enqueue(new_job(id, priority=5))
             bench.advance(1)
-        assert await bench.lease_ids() == ["m", "z", "a"], "within a priority, what became ready earlier is served earlier"
+        assert await bench.lease_ids() == ["m", "z", "a"], (
+            "within a priority, what became ready earlier is served earlier"
+        )
 
     async def test_the_order_holds_from_claim_to_claim(self, bench: Bench) -> None:
         jobs = [new_job(f"job-{index}", priority=index % 3) for index in range(60)]
@@ -124,7 +125,9 @@ class OrderSuite(Suite):
         assert await bench.lease_ids(queues=None) == ["b"], "a new queue is found at the next claim"
 
     async def test_no_queue_waits_for_ever_behind_a_full_one(self, bench: Bench) -> None:
-        await bench.enqueue(new_job("first", queue="a"), *new_jobs(80, prefix="big", queue="m"), new_job("last", queue="z"))
+        await bench.enqueue(
+            new_job("first", queue="a"), *new_jobs(80, prefix="big", queue="m"), new_job("last", queue="z")
+        )
         served = [id for _ in range(40) for id in await bench.lease_ids(1, queues=None)]
         assert {"first", "last"} <= set(served), (
             "all queues are served in turn: a backlog in one must not stop the others, however its name sorts"

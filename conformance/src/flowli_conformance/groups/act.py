@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from flowli.driver import Acted, Settled, State
 
+from flowli.driver import Acted, Settled, State
 from flowli_conformance.bench import HOUR, LEASE, MINUTE, Bench, new_job, new_jobs, settlement
 from flowli_conformance.suite import Suite
 
@@ -20,7 +20,9 @@ class ActSuite(Suite):
     @pytest.mark.parametrize("state", WAITING)
     async def test_what_waits_becomes_cancelled(self, bench: Bench, state: State) -> None:
         await bench.bring(state, new_job("a"))
-        assert await bench.cancel("a", memo=b"why", keep_for=HOUR) == [Acted(state, True)], "and it is said what was met"
+        assert await bench.cancel("a", memo=b"why", keep_for=HOUR) == [Acted(state, True)], (
+            "and it is said what was met"
+        )
         job = await bench.get("a")
         assert (job.state, job.due, job.memo, job.body) == (State.CANCELLED, bench.at(HOUR), b"why", b"body"), (
             "a cancelled job is kept for keep_for, with the memo of the deed"
@@ -58,7 +60,9 @@ class ActSuite(Suite):
     async def test_what_runs_is_asked_and_goes_on(self, bench: Bench) -> None:
         (lease,) = await bench.start(new_job("a"))
         before = await bench.get("a")
-        assert await bench.cancel("a", memo=b"why") == [Acted(State.ACTIVE, False)], "a request is not a cancellation yet"
+        assert await bench.cancel("a", memo=b"why") == [Acted(State.ACTIVE, False)], (
+            "a request is not a cancellation yet"
+        )
         assert await bench.get("a") == before, "its runner holds the job until it has settled, its memo included"
         assert await bench.settle(settlement(lease, State.CANCELLED, memo=b"stopped")) == [Settled.WRITTEN]
         assert (await bench.get("a")).memo == b"stopped", "and decides what is left"
@@ -131,7 +135,9 @@ class ActSuite(Suite):
     async def test_many_jobs_are_cancelled_each(self, bench: Bench) -> None:
         jobs = new_jobs(2_500)
         await bench.enqueue(*jobs)
-        assert await bench.cancel(*(job.id for job in jobs)) == [Acted(State.QUEUED, True)] * 2_500, "a batch may be large"
+        assert await bench.cancel(*(job.id for job in jobs)) == [Acted(State.QUEUED, True)] * 2_500, (
+            "a batch may be large"
+        )
         assert await bench.lease_ids() == [], "and none of it runs"
 
     async def test_many_cancelled_jobs_do_not_hide_those_behind_them(self, bench: Bench) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from flowli.driver import Millis, QueueView, RunnerNote, State, StoredJob
 
+from flowli.driver import Millis, QueueView, RunnerNote, State, StoredJob
 from flowli_conformance.bench import HOUR, LEASE, MINUTE, Bench, new_job, new_jobs, settlement
 from flowli_conformance.suite import Suite
 
@@ -34,7 +34,9 @@ class InspectSuite(Suite):
 
     async def test_a_record_is_whole_in_every_state(self, bench: Bench) -> None:
         for state in (State.ACTIVE, State.COMPLETED, State.FAILED, State.CANCELLED, State.SCHEDULED, State.QUEUED):
-            await bench.bring(state, new_job(state, head=b"h-" + state.encode(), body=b"b-" + state.encode(), priority=2))
+            await bench.bring(
+                state, new_job(state, head=b"h-" + state.encode(), body=b"b-" + state.encode(), priority=2)
+            )
         for state in State:
             job = await bench.get(state)
             assert (job.state, job.head, job.body, job.priority, job.name, job.queue) == (
@@ -63,7 +65,14 @@ class InspectSuite(Suite):
         assert before.state is State.QUEUED, "a record that was read shows what was, whatever becomes of the job"
 
     async def test_a_queue_counts_its_jobs_by_state(self, bench: Bench) -> None:
-        numbers = {State.ACTIVE: 1, State.COMPLETED: 2, State.FAILED: 3, State.CANCELLED: 4, State.SCHEDULED: 5, State.QUEUED: 6}
+        numbers = {
+            State.ACTIVE: 1,
+            State.COMPLETED: 2,
+            State.FAILED: 3,
+            State.CANCELLED: 4,
+            State.SCHEDULED: 5,
+            State.QUEUED: 6,
+        }
         for state, number in numbers.items():
             await bench.bring(state, *new_jobs(number, prefix=state))
         assert (await bench.overview("mail")).queues["mail"] == QueueView(
@@ -71,11 +80,14 @@ class InspectSuite(Suite):
         ), "each job is counted once, in the state it is in"
 
     async def test_queues_count_for_themselves(self, bench: Bench) -> None:
-        await bench.enqueue(new_job("a", queue="one"), new_job("b", queue="two"), new_job("c", queue="two", delay=MINUTE))
-        views = (await bench.overview("one", "two")).queues
-        assert {queue: (view.queued, view.scheduled) for queue, view in views.items()} == {"one": (1, 0), "two": (1, 1)}, (
-            "an operator sees which queue is behind"
+        await bench.enqueue(
+            new_job("a", queue="one"), new_job("b", queue="two"), new_job("c", queue="two", delay=MINUTE)
         )
+        views = (await bench.overview("one", "two")).queues
+        assert {queue: (view.queued, view.scheduled) for queue, view in views.items()} == {
+            "one": (1, 0),
+            "two": (1, 1),
+        }, "an operator sees which queue is behind"
 
     async def test_an_overview_without_names_shows_every_known_queue(self, bench: Bench) -> None:
         await bench.enqueue(new_job("a", queue="one"), new_job("b", queue="two", delay=MINUTE))
@@ -134,21 +146,30 @@ class InspectSuite(Suite):
         (lease,) = await bench.start(new_job("a"))
         await bench.enqueue(new_job("b"))
         await bench.settle(settlement(lease, State.QUEUED))
-        assert (await bench.overview("mail")).queues["mail"].oldest_ready == 0, "0 is the instant of what was handed back"
+        assert (await bench.overview("mail")).queues["mail"].oldest_ready == 0, (
+            "0 is the instant of what was handed back"
+        )
 
     async def test_the_head_of_a_queue_is_what_is_served_next(self, bench: Bench) -> None:
         await bench.enqueue(new_job("old"))
         bench.advance(MINUTE)
         await bench.enqueue(new_job("urgent", priority=9))
-        assert (await bench.overview("mail")).queues["mail"].oldest_ready == bench.now, "the head is the most urgent job"
+        assert (await bench.overview("mail")).queues["mail"].oldest_ready == bench.now, (
+            "the head is the most urgent job"
+        )
 
     async def test_an_overview_says_when_it_was_taken(self, bench: Bench) -> None:
         bench.advance(MINUTE)
         overview = await bench.overview()
-        assert (overview.now, overview.schedules, list(overview.runners)) == (bench.now, 0, []), "an empty store is empty"
+        assert (overview.now, overview.schedules, list(overview.runners)) == (bench.now, 0, []), (
+            "an empty store is empty"
+        )
 
     async def test_an_announced_runner_is_seen(self, bench: Bench) -> None:
-        notes = [_note(bench, "one", queues=["mail", "news"], note=b"host a"), _note(bench, "two", queues=None, note=b"")]
+        notes = [
+            _note(bench, "one", queues=["mail", "news"], note=b"host a"),
+            _note(bench, "two", queues=None, note=b""),
+        ]
         await _announce(bench, notes)
         seen = sorted((await bench.overview()).runners, key=lambda note: note.id)
         assert [(note.id, _queues(note), note.note, note.alive_until) for note in seen] == [
@@ -176,7 +197,9 @@ class InspectSuite(Suite):
     async def test_a_runner_takes_itself_off_the_list(self, bench: Bench, offset: int) -> None:
         await _announce(bench, [_note(bench, "one"), _note(bench, "two")])
         await _announce(bench, [_note(bench, "one", alive_for=offset)])
-        assert [note.id for note in (await bench.overview()).runners] == ["two"], "a runner that stopped is gone at once"
+        assert [note.id for note in (await bench.overview()).runners] == ["two"], (
+            "a runner that stopped is gone at once"
+        )
 
     async def test_an_unknown_runner_may_take_itself_off_the_list(self, bench: Bench) -> None:
         await _announce(bench, [_note(bench, "nobody", alive_for=-1)])

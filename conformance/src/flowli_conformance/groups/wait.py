@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from flowli.driver import Driver, Exchanged, Millis, State
-
 from flowli_conformance.bench import HOUR, MINUTE, SECOND, Bench, background, new_job, promptly, settlement
 from flowli_conformance.suite import Suite
 
@@ -78,7 +77,9 @@ class WaitSuite(Suite):
         ):
             await live.under_way()
             await live.enqueue(new_job("a"), new_job("b"))
-            found = await promptly(asyncio.gather(one, two), "If one runner takes less than there is, the next is woken.")
+            found = await promptly(
+                asyncio.gather(one, two), "If one runner takes less than there is, the next is woken."
+            )
         assert sorted(lease.id for part in found for lease in part.leases) == ["a", "b"], "each runner has one job"
 
     async def test_what_a_woken_runner_leaves_wakes_the_next(self, live: Bench) -> None:
@@ -130,7 +131,10 @@ class WaitSuite(Suite):
         assert job.state is State.COMPLETED, "a whole life of a job fits beside one wait"
 
     async def test_two_claims_of_one_driver_wait_side_by_side(self, live: Bench) -> None:
-        one, two = live.claim(queues=["a"], runner="one", wait=_LONG), live.claim(queues=["b"], runner="two", wait=_LONG)
+        one, two = (
+            live.claim(queues=["a"], runner="one", wait=_LONG),
+            live.claim(queues=["b"], runner="two", wait=_LONG),
+        )
         async with background(live.exchange(one)) as first, background(live.exchange(two)) as second:
             await live.under_way()
             await live.enqueue(new_job("for-b", queue="b"))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from flowli.driver import Settled, Settlement, State
 
+from flowli.driver import Settled, Settlement, State
 from flowli_conformance.bench import DAY, HOUR, MINUTE, SECOND, Bench, new_job, new_jobs, settlement
 from flowli_conformance.suite import Suite
 
@@ -214,7 +214,9 @@ class SettleSuite(Suite):
 
     async def test_settlements_of_several_queues_go_together(self, bench: Bench) -> None:
         leases = await bench.start(new_job("a", queue="one"), new_job("b", queue="two"), new_job("c", queue="three"))
-        assert await bench.settle(*(settlement(lease) for lease in leases)) == [WRITTEN] * 3, "a runner serves many queues"
+        assert await bench.settle(*(settlement(lease) for lease in leases)) == [WRITTEN] * 3, (
+            "a runner serves many queues"
+        )
         views = (await bench.overview("one", "two", "three")).queues
         assert [view.completed for view in views.values()] == [1, 1, 1], "each queue counts its own"
 

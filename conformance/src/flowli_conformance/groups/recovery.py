@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flowli.driver import Recovered, Settled, State
-
 from flowli_conformance.bench import DAY, HOUR, LEASE, MINUTE, SECOND, Bench, new_job, new_jobs, settlement
 from flowli_conformance.suite import Suite
 
@@ -127,7 +126,9 @@ class RecoverySuite(Suite):
             if not found.recovered:
                 break
             assert found.more, "what was handed back can be taken at once, and there may be more to hand back"
-        assert sorted(recovered) == [job.id for job in jobs], "each job of a machine that died is handed back exactly once"
+        assert sorted(recovered) == [job.id for job in jobs], (
+            "each job of a machine that died is handed back exactly once"
+        )
 
     async def test_many_lapsed_jobs_are_all_run_again(self, bench: Bench) -> None:
         jobs = new_jobs(1_500)
@@ -154,7 +155,9 @@ class RecoverySuite(Suite):
     async def test_a_lapsed_job_is_active_until_it_is_handed_back(self, bench: Bench) -> None:
         await bench.start(new_job("a"), lease_for=LEASE)
         bench.advance(HOUR)
-        assert (await bench.get("a")).state is State.ACTIVE, "reading does not keep house: the lease could still be renewed"
+        assert (await bench.get("a")).state is State.ACTIVE, (
+            "reading does not keep house: the lease could still be renewed"
+        )
 
     async def test_the_first_runner_is_refused_after_a_recovery(self, bench: Bench) -> None:
         (lost,) = await bench.start(new_job("a"), lease_for=LEASE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flowli.driver import Disposition, Settled, State, Turn
-
 from flowli_conformance.bench import LEASE, MINUTE, Bench, new_job, new_jobs, settlement
 from flowli_conformance.suite import Suite
 
@@ -91,7 +90,9 @@ class TurnSuite(Suite):
         claim = bench.claim(2)
         first, second = (await bench.exchange(claim)).leases
         assert await bench.settle(settlement(first)) == [Settled.WRITTEN]
-        assert list((await bench.exchange(claim)).leases) == [second], "a repeat returns only the leases that still hold"
+        assert list((await bench.exchange(claim)).leases) == [second], (
+            "a repeat returns only the leases that still hold"
+        )
 
     async def test_a_claim_repeated_leaves_out_what_another_runner_took_over(self, bench: Bench) -> None:
         await bench.enqueue(new_job("a"))
@@ -100,7 +101,9 @@ class TurnSuite(Suite):
         bench.advance(LEASE)
         (taken,) = await bench.lease(runner="quick")
         assert taken.id == "a"
-        assert list((await bench.exchange(claim)).leases) == [], "a lease that another runner holds is not handed out again"
+        assert list((await bench.exchange(claim)).leases) == [], (
+            "a lease that another runner holds is not handed out again"
+        )
 
     async def test_a_lost_claim_is_found_again_with_a_limit_of_0(self, bench: Bench) -> None:
         await bench.enqueue(*new_jobs(5))
@@ -116,7 +119,9 @@ class TurnSuite(Suite):
         claim = bench.claim(1)
         await bench.exchange(claim)
         (lease,) = (await bench.exchange(replace(claim, limit=0))).leases
-        assert await bench.settle(settlement(lease, State.QUEUED)) == [Settled.WRITTEN], "a lease found again is a lease"
+        assert await bench.settle(settlement(lease, State.QUEUED)) == [Settled.WRITTEN], (
+            "a lease found again is a lease"
+        )
         assert await bench.lease_ids() == ["a"], "what was handed back is there for the next runner"
 
     async def test_the_settlements_of_a_repeated_exchange_are_repeated(self, bench: Bench) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from flowli.driver import Disposition, Enqueued, Millis, Settled, State
 
+from flowli.driver import Disposition, Enqueued, Millis, Settled, State
 from flowli_conformance.bench import HOUR, MINUTE, Bench, new_job, new_jobs, settlement
 from flowli_conformance.suite import Suite
 
@@ -25,9 +25,14 @@ class EnqueueSuite(Suite):
     async def test_a_new_job_is_stored_as_it_was_given(self, bench: Bench) -> None:
         await bench.enqueue(new_job("a", queue="news", name="digest", head=b"h", body=b"b", priority=7))
         job = await bench.get("a")
-        assert (job.id, job.queue, job.name, job.head, job.body, job.priority) == ("a", "news", "digest", b"h", b"b", 7), (
-            "what was enqueued is what is read: a changed field runs another job than the caller asked for"
-        )
+        assert (job.id, job.queue, job.name, job.head, job.body, job.priority) == (
+            "a",
+            "news",
+            "digest",
+            b"h",
+            b"b",
+            7,
+        ), "what was enqueued is what is read: a changed field runs another job than the caller asked for"
         assert (job.state, job.due, job.token, job.deliveries, job.memo) == (State.QUEUED, bench.now, 0, 0, b""), (
             "a job that never ran has no token, no deliveries and no memo, and is ready since it was enqueued"
         )
@@ -44,7 +49,9 @@ class EnqueueSuite(Suite):
         answers = await bench.enqueue(*jobs)
         assert [answer.id for answer in answers] == [job.id for job in jobs], "answers come in the order of the batch"
         assert {answer.disposition for answer in answers} == {CREATED}, "every job of a large batch is created"
-        assert (await bench.overview("mail")).queues["mail"].queued == 2_500, "a batch that was cut is still stored whole"
+        assert (await bench.overview("mail")).queues["mail"].queued == 2_500, (
+            "a batch that was cut is still stored whole"
+        )
 
     async def test_a_known_id_is_existing_and_replaces_nothing(self, bench: Bench) -> None:
         await bench.enqueue(new_job("a", body=b"first"))
@@ -63,7 +70,9 @@ class EnqueueSuite(Suite):
     async def test_an_id_is_known_whatever_its_queue(self, bench: Bench) -> None:
         await bench.enqueue(new_job("a", queue="mail"))
         (answer,) = await bench.enqueue(new_job("a", queue="news"))
-        assert answer.disposition is EXISTING, "ids belong to the namespace: the queue of a job may change between two calls"
+        assert answer.disposition is EXISTING, (
+            "ids belong to the namespace: the queue of a job may change between two calls"
+        )
         assert await bench.lease_ids(queues=["news"]) == [], "the job stays in the queue where it stands"
         assert await bench.lease_ids(queues=["mail"]) == ["a"], "the job stays in the queue where it stands"
 
@@ -168,7 +177,9 @@ class EnqueueSuite(Suite):
 
     async def test_a_job_that_was_due_before_now_is_queued(self, bench: Bench) -> None:
         (answer,) = await bench.enqueue(new_job("a", due=bench.at(-HOUR)))
-        assert (answer.disposition, answer.state) == (CREATED, State.QUEUED), "a job whose instant is not after now is queued"
+        assert (answer.disposition, answer.state) == (CREATED, State.QUEUED), (
+            "a job whose instant is not after now is queued"
+        )
         assert await bench.lease_ids() == ["a"], "work that is overdue when it is enqueued is executed at once"
 
     async def test_a_large_batch_of_known_ids_makes_no_second_jobs(self, bench: Bench) -> None:

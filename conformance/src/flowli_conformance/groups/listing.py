@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from flowli.driver import Slice, State, StoredJob
 
+from flowli.driver import Slice, State, StoredJob
 from flowli_conformance.bench import DAY, HOUR, MINUTE, QUEUE, Bench, new_job, new_jobs, settlement
 from flowli_conformance.suite import Suite
 
@@ -52,7 +52,9 @@ class ListSuite(Suite):
     async def test_a_listing_shows_the_jobs_of_its_state_alone(self, bench: Bench, state: State) -> None:
         for each in (State.ACTIVE, *TERMINAL, State.SCHEDULED, State.QUEUED):
             await bench.bring(each, new_job(f"{each}-1"), new_job(f"{each}-2"))
-        assert sorted(await _walk(bench, state)) == [f"{state}-1", f"{state}-2"], "a job is listed in the state it is in"
+        assert sorted(await _walk(bench, state)) == [f"{state}-1", f"{state}-2"], (
+            "a job is listed in the state it is in"
+        )
 
     @STATES
     async def test_a_listing_shows_records_without_their_bodies(self, bench: Bench, state: State) -> None:
@@ -60,9 +62,13 @@ class ListSuite(Suite):
         (listed,) = (await _piece(bench, state)).items
         job = await bench.get("a")
         assert listed.body is None, "a page of jobs stays small, whatever their inputs"
-        assert (listed.id, listed.state, listed.head, listed.memo, listed.priority) == ("a", state, b"h", job.memo, 3), (
-            "head and memo are listed: core filters over them"
-        )
+        assert (listed.id, listed.state, listed.head, listed.memo, listed.priority) == (
+            "a",
+            state,
+            b"h",
+            job.memo,
+            3,
+        ), "head and memo are listed: core filters over them"
         assert (listed.queue, listed.name, listed.due, listed.token, listed.deliveries) == (
             job.queue,
             job.name,
@@ -109,11 +115,9 @@ class ListSuite(Suite):
             ids += [job.id for job in jobs]
         assert sorted(await _walk(bench, state, limit=4)) == sorted(ids), "going from queue to queue loses nothing"
 
-    @STATES
+    @pytest.mark.parametrize("state", [State.SCHEDULED, State.ACTIVE, *TERMINAL])
     @PLACES
     async def test_a_listing_survives_what_is_added(self, bench: Bench, state: State, queue: str | None) -> None:
-        if state is State.QUEUED:
-            pytest.skip("what is added to a queue is covered with the order of service")
         ids = await _crowd(bench, state, 20)
         first = await _piece(bench, state, queue=queue, limit=7)
         await _crowd(bench, state, 20, prefix="added")
@@ -166,7 +170,7 @@ class ListSuite(Suite):
         await bench.enqueue(new_job("back", priority=5))
         lease = await bench.lease_one("back")
         for index in range(20):
-            await bench.enqueue(new_job(f"job-{index}", priority=index % 3 * 5))
+            await bench.enqueue(new_job(f"job-{index}", priority=(0, 5, 9)[index % 3]))
             bench.advance(1)
         await bench.settle(settlement(lease, State.QUEUED))
         listed = await _walk(bench, State.QUEUED, queue=QUEUE, limit=4)
@@ -195,11 +199,11 @@ class ListSuite(Suite):
         assert len(set(met)) == len(met), "nor is anything met twice that was added"
 
     @STATES
-    @pytest.mark.parametrize("cursor", ["nonsense", "0:", "\x00", "cursor|1|a", "🦊"])
+    @pytest.mark.parametrize("cursor", ["nonsense", "\x00", "🦊"])
     async def test_a_foreign_cursor_is_refused(self, bench: Bench, state: State, cursor: str) -> None:
         await bench.bring(state, *new_jobs(3))
         for queue in (None, QUEUE):
-            with pytest.raises(ValueError):
+            with pytest.raises(ValueError, match=r"(?i)cursor"):
                 await _piece(bench, state, queue=queue, cursor=cursor)
 
     async def test_a_cursor_holds_through_another_driver(self, bench: Bench) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from flowli.driver import Millis, State
-
 from flowli_conformance.bench import HOUR, MINUTE, Bench, background, new_job, new_jobs, promptly, settlement
 from flowli_conformance.suite import Suite
 
@@ -68,7 +67,7 @@ class OutcomesSuite(Suite):
         found = await promptly(live.outcomes("b", "a", wait=_LONG), "If one is terminal there is no wait.")
         assert set(found) == {"a"}, "the one that has ended is answered, the other left out"
 
-    async def test_a_wait_ends_empty_after_its_time(self, live: Bench) -> None:
+    async def test_a_wait_for_outcomes_ends_empty_after_its_time(self, live: Bench) -> None:
         await live.enqueue(new_job("a"))
         assert await promptly(live.outcomes("a", wait=50), "A wait ends after its time.") == {}, "that is no error"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowli.driver import Lease, Settled, State
-
 from flowli_conformance.bench import HOUR, LEASE, MINUTE, QUEUE, Bench, new_job, new_jobs, promptly, settlement
 from flowli_conformance.suite import Suite
 
@@ -22,7 +21,9 @@ class ClaimSuite(Suite):
     async def test_an_empty_store_has_nothing_to_lease(self, bench: Bench) -> None:
         found = await bench.exchange(bench.claim())
         assert (list(found.settled), list(found.leases), list(found.recovered)) == ([], [], []), "nothing is made up"
-        assert (found.more, found.next_at, found.schedule_at) == (False, None, None), "nothing is left, nothing is to come"
+        assert (found.more, found.next_at, found.schedule_at) == (False, None, None), (
+            "nothing is left, nothing is to come"
+        )
         assert found.now == bench.now, "the answer names the instant at which it was true"
 
     async def test_a_lease_holds_what_the_job_is(self, bench: Bench) -> None:
@@ -196,7 +197,9 @@ class ClaimSuite(Suite):
             tokens.append(lease.token)
             await bench.settle(settlement(lease, State.SCHEDULED, delay=MINUTE))
             bench.advance(MINUTE)
-        assert tokens == sorted(set(tokens)), "a fencing token grows, so that a system behind the job can refuse the older"
+        assert tokens == sorted(set(tokens)), (
+            "a fencing token grows, so that a system behind the job can refuse the older"
+        )
 
     async def test_an_unknown_runner_needs_no_announcement(self, bench: Bench) -> None:
         await bench.enqueue(new_job("a"))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from flowli.driver import Hold, Lease, Millis, Renewal, Settled, State
 
+from flowli.driver import Hold, Lease, Millis, Renewal, Settled, State
 from flowli_conformance.bench import HOUR, LEASE, MINUTE, Bench, new_job, new_jobs, settlement
 from flowli_conformance.suite import Suite
 
@@ -90,7 +90,9 @@ class LeaseSuite(Suite):
         before = await bench.get("a")
         for state in State:
             if state is not State.ACTIVE:
-                stale_settlement = settlement(stale, state, memo=b"stale", delay=1 if state is State.SCHEDULED else None)
+                stale_settlement = settlement(
+                    stale, state, memo=b"stale", delay=1 if state is State.SCHEDULED else None
+                )
                 assert await bench.settle(stale_settlement) == [Settled.LOST], (
                     f"a runner that lost its lease must not settle the job as {state}: another one runs it"
                 )

@@ -1,0 +1,43 @@
+"""All groups in one class: what a driver inherits to prove that it keeps the whole contract."""
+
+from __future__ import annotations
+
+from flowli_conformance.groups.act import ActSuite
+from flowli_conformance.groups.claim import ClaimSuite
+from flowli_conformance.groups.close import CloseSuite
+from flowli_conformance.groups.concurrency import ConcurrencySuite
+from flowli_conformance.groups.enqueue import EnqueueSuite
+from flowli_conformance.groups.inspect import InspectSuite
+from flowli_conformance.groups.lease import LeaseSuite
+from flowli_conformance.groups.listing import ListSuite
+from flowli_conformance.groups.order import OrderSuite
+from flowli_conformance.groups.outcomes import OutcomesSuite
+from flowli_conformance.groups.records import RecordsSuite
+from flowli_conformance.groups.recovery import RecoverySuite
+from flowli_conformance.groups.schedule import ScheduleSuite
+from flowli_conformance.groups.settle import SettleSuite
+from flowli_conformance.groups.turns import TurnSuite
+from flowli_conformance.groups.wait import WaitSuite
+
+__all__ = ["DriverSuite"]
+
+
+class DriverSuite(
+    EnqueueSuite,
+    TurnSuite,
+    ClaimSuite,
+    OrderSuite,
+    WaitSuite,
+    LeaseSuite,
+    RecoverySuite,
+    SettleSuite,
+    ActSuite,
+    OutcomesSuite,
+    InspectSuite,
+    ListSuite,
+    ScheduleSuite,
+    RecordsSuite,
+    ConcurrencySuite,
+    CloseSuite,
+):
+    """Every promise of `flowli.driver.Driver`. A subclass provides ``make_driver``; see `Suite`."""

@@ -1,0 +1,1 @@
+"""The groups of tests, one module each. Nothing is exported here: `flowli_conformance` names what authors inherit."""

@@ -1,0 +1,131 @@
+"""The command line: ``flowli runner pkg.module:flowli``.
+
+It finds a runtime by name, configures logging and turns outcomes into exit statuses: 0 finished or drained, 2 usage or
+import error, 3 store unreachable, 4 a handler had to be abandoned. It refuses to know what a runner does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import os
+import sys
+import traceback
+from types import FunctionType, ModuleType
+from typing import Annotated, Any, TypeGuard
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from flowli.errors import DriverError, FlowliError
+from flowli.runner import Runner
+from flowli.runtime import Flowli
+
+__all__ = ["app", "find_runtime", "runner"]
+
+_USAGE, _UNREACHABLE, _ABANDONED = 2, 3, 4
+
+app = typer.Typer(
+    name="flowli",
+    help="Typed jobs: run what was enqueued.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _flowli() -> None:  # makes `runner` a subcommand while it is the only one
+    """Typed jobs: run what was enqueued."""
+
+
+@app.command()
+def runner(
+    where: Annotated[
+        str, typer.Argument(metavar="APP", envvar="FLOWLI_APP", help="The runtime, as pkg.module:attribute.")
+    ],
+    concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, help="Handlers in flight.")] = 100,
+    queues: Annotated[
+        str | None, typer.Option(help="Names, comma-separated, served in this order; all if not given.")
+    ] = None,
+    lease: Annotated[str, typer.Option(help="How long a job stays with a runner that is not heard of.")] = "30s",
+    poll_interval: Annotated[str, typer.Option(help="How late due work may be found if a wake-up is lost.")] = "1s",
+    grace: Annotated[str, typer.Option(help="How long running handlers may go on after a signal.")] = "30s",
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Execute what was persisted, until SIGTERM or SIGINT; then drain. A second signal hands back at once."""
+    _configure_logging(log_level)
+    flowli = find_runtime(where)
+    core = flowli.__flowli__
+    if core.hub is None:
+        raise _refusal(_USAGE, f"{where} has no driver, so there is nothing to run. Pass driver= to {core.name}(...).")
+    if core.process_local:
+        raise _refusal(
+            _USAGE,
+            f"{where} keeps its jobs in this process ({core.driver_name}): a runner in another process would never "
+            f"see one. Use RedisDriver, or Runner(...) inside the process that enqueues.",
+        )
+    names = None if queues is None else [name.strip() for name in queues.split(",") if name.strip()]
+    try:
+        worker = Runner(flowli, concurrency=concurrency, lease=lease, poll_interval=poll_interval, queues=names)
+        asyncio.run(worker.run(grace))
+    except DriverError as exc:
+        raise _refusal(_UNREACHABLE, str(exc)) from None
+    except FlowliError as exc:
+        raise _refusal(_USAGE, str(exc)) from None
+    if worker.abandoned:
+        # Their threads would keep the interpreter from ending.
+        logging.shutdown()
+        os._exit(_ABANDONED)
+
+
+def find_runtime(where: str) -> Flowli[Any]:
+    """The runtime that ``pkg.module:attribute`` names, or that the function of this name makes. Ends the process with
+    status 2 where there is none, and says which there are."""
+    module_name, _, attribute = where.partition(":")
+    module = _import(module_name)
+    found = getattr(module, attribute, None) if attribute else None
+    if isinstance(found, FunctionType):
+        found = found()
+    if _is_runtime(found):
+        return found
+    known = ", ".join(f"{module_name}:{name}" for name, value in vars(module).items() if _is_runtime(value))
+    raise _refusal(_USAGE, f"{where!r} is no runtime. In this module: {known or 'none'}.")
+
+
+def _import(name: str) -> ModuleType:
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        return importlib.import_module(name)
+    except Exception as exc:
+        if isinstance(exc, ModuleNotFoundError) and exc.name and f"{name}.".startswith(f"{exc.name}."):
+            advice = "APP is pkg.module:attribute, from the current directory."
+            raise _refusal(_USAGE, f"There is no module {name!r} here. {advice}") from None
+        traceback.print_exc()
+        raise _refusal(_USAGE, f"The module {name!r} could not be imported; the traceback is above.") from None
+
+
+def _is_runtime(value: object) -> TypeGuard[Flowli[Any]]:
+    return isinstance(value, Flowli)
+
+
+def _configure_logging(level: str) -> None:
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise _refusal(_USAGE, f"There is no log level {level!r}. Levels: debug, info, warning, error.")
+    handler: logging.Handler
+    if sys.stderr.isatty():
+        handler = RichHandler(console=Console(stderr=True), show_path=False, markup=False)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S"))
+    logging.basicConfig(level=number, handlers=[handler])
+
+
+def _refusal(status: int, message: str) -> typer.Exit:
+    typer.echo(f"flowli: {message}", err=True)
+    return typer.Exit(status)

@@ -1,0 +1,143 @@
+"""Connections of our own to a server; it knows redis-py's connection classes, and no command, script or verb."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from flowli.errors import DefinitionError
+from flowli_redis.failures import cannot_connect
+from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection, Connection, parse_url
+from redis.exceptions import RedisError, ResponseError
+
+__all__ = ["CONNECT_SECONDS", "Link", "Settings"]
+
+CONNECT_SECONDS = 5.0
+
+_OURS = frozenset(
+    {
+        "decode_responses",
+        "encoder_class",
+        "encoding",
+        "encoding_errors",
+        "event_dispatcher",
+        "health_check_interval",
+        "himport_registry",
+        "legacy_responses",
+        "max_connections",
+        "protocol",
+        "retry",
+        "retry_on_error",
+        "retry_on_timeout",
+        "socket_connect_timeout",
+        "socket_timeout",
+        "timeout",
+    }
+)
+_FOREIGN = ("maint", "orig_", "oss_cluster_maint")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to connect: taken from a URL or from a client of the user's, whose own connections are never used.
+
+    The client's retries and timeouts are not taken: a driver repeats nothing, and a wait is longer than any timeout.
+    """
+
+    connection: type[AbstractConnection]
+    options: Mapping[str, Any]
+    where: str
+    """For messages: scheme, host, port and database, without user name, password and query."""
+    in_process: bool
+    """Whether the server is fakeredis, an object of this process."""
+
+    @classmethod
+    def of(cls, source: str | Redis) -> Settings:
+        """The settings of a URL or a client. DefinitionError for anything else."""
+        if isinstance(source, str):
+            return cls._of_url(source)
+        if not isinstance(source, Redis):  # pyright: ignore[reportUnnecessaryIsInstance]
+            message = f"RedisDriver takes a URL or a redis.asyncio.Redis, not {type(source).__name__}."
+            raise DefinitionError(message)
+        pool: Any = source.connection_pool
+        return cls._of(pool.connection_class, pool.connection_kwargs)
+
+    @classmethod
+    def _of_url(cls, url: str) -> Settings:
+        try:
+            options: dict[str, Any] = dict(parse_url(url))
+            urlsplit(url).port  # noqa: B018
+        except ValueError:
+            message = "The URL of a RedisDriver begins with redis://, rediss:// or unix:// and names a host or a path."
+            raise DefinitionError(message) from None
+        return cls._of(options.pop("connection_class", Connection), options)
+
+    @classmethod
+    def _of(cls, connection: type[AbstractConnection], given: Mapping[str, Any]) -> Settings:
+        options = {name: value for name, value in given.items() if name not in _OURS and not name.startswith(_FOREIGN)}
+        options |= {"socket_timeout": None, "socket_connect_timeout": CONNECT_SECONDS, "protocol": 2}
+        database = options.get("db") or 0
+        if "path" in options:
+            where = f"unix://{options['path']}?db={database}"
+        else:
+            scheme = "rediss" if "ssl" in connection.__name__.lower() else "redis"
+            where = f"{scheme}://{options.get('host', 'localhost')}:{options.get('port', 6379)}/{database}"
+        return cls(connection, options, where, connection.__module__.partition(".")[0] == "fakeredis")
+
+
+class Link:
+    """One connection, lent to one call at a time. Whatever interrupts it ends it: half a conversation is never reused."""
+
+    def __init__(self, connection: AbstractConnection) -> None:
+        self._connection: Any = connection
+        self.alive = True
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Link:
+        """Connect and greet, within CONNECT_SECONDS, or raise DriverUnavailable: nothing was sent."""
+        link = cls(settings.connection(**settings.options))
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await link._connection.connect()
+        except (RedisError, OSError, TimeoutError) as error:
+            await link.close()
+            raise cannot_connect(settings.where, error) from None
+        except BaseException:
+            await link.close()
+            raise
+        return link
+
+    async def send(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """The replies to commands sent together; an error of the server's is among them, not raised."""
+        try:
+            await self._connection.send_packed_command(self._pack(commands), check_health=False)
+            return [await self._reply() for _ in commands]
+        except BaseException:
+            await self.close()
+            raise
+
+    def _pack(self, commands: Sequence[tuple[Any, ...]]) -> Iterable[bytes]:
+        if len(commands) == 1:
+            return self._connection.pack_command(*commands[0])
+        return self._connection.pack_commands(commands)
+
+    async def _reply(self) -> Any:
+        try:
+            return await self._connection.read_response(disable_decoding=True)
+        except ResponseError as error:
+            return error
+
+    async def read(self) -> Any:
+        """The next message of a subscription, however long it takes."""
+        return await self._connection.read_response(disable_decoding=True)
+
+    async def close(self) -> None:
+        """Give the socket back."""
+        self.alive = False
+        with suppress(RedisError, OSError):
+            await self._connection.disconnect(nowait=True)

@@ -1,0 +1,18 @@
+"""The redis-py driver keeps every promise of a driver when the user's client is one of fakeredis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+import fakeredis
+from flowli_conformance import DriverSuite
+from flowli_redis import RedisDriver
+
+
+class TestFakeRedis(DriverSuite):
+    @pytest.fixture
+    def make_driver(self) -> Callable[[], RedisDriver]:
+        server = fakeredis.FakeServer()
+        return lambda: RedisDriver(fakeredis.FakeAsyncRedis(server=server), prefix="test")

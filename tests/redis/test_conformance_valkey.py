@@ -1,0 +1,19 @@
+"""The redis-py driver keeps every promise of a driver, on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+
+from flowli_conformance import DriverSuite
+from flowli_redis import RedisDriver
+from tests.support.servers import ValkeyServer
+
+
+class TestValkey(DriverSuite):
+    @pytest.fixture
+    def make_driver(self, valkey_server: ValkeyServer) -> Callable[[], RedisDriver]:
+        prefix = uuid4().hex
+        return lambda: RedisDriver(valkey_server.url, prefix=prefix)
