@@ -37,7 +37,7 @@ def check_types(session: nox.Session) -> None:
     """Run both type checkers, and demand that every public symbol has a known type."""
     session.run("mypy")
     session.run("pyright", "--pythonpath", f"{session.bin}/python")
-    session.run("pyright", "--pythonpath", f"{session.bin}/python", "--verifytypes", "flowli", "--ignoreexternal")
+    session.run("pyright", "--verifytypes", "flowli", "--ignoreexternal")
 
 
 @nox.session

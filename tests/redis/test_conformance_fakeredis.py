@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import fakeredis
 import pytest
 
-import fakeredis
 from flowli_conformance import DriverSuite
 from flowli_redis import RedisDriver
 

@@ -1,3 +1,4 @@
+# ruff: noqa: PT017, T201
 """The public surface as code: it type-checks under pyright and mypy strict, and runs.
 
 The runtime is an instance of your class; the class body names the jobs.
@@ -273,15 +274,16 @@ async def negative_results_and_contexts(flowli: App, wrong: Wrong) -> None:
     email = SendEmail(to="x")
     # wrong result type
     n: int = await flowli.send_email.run(email)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    print(n)
     # no such job, no such strategy
-    flowli.send_emial  # type: ignore[attr-defined]  # pyright: ignore
-    flowli.send_email.enqeue  # type: ignore[attr-defined]  # pyright: ignore
+    flowli.send_emial  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    flowli.send_email.enqeue  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     # context: on access, on use(), in jobs=[...], on construction
-    wrong.unchecked_here  # type: ignore[arg-type]  # pyright: ignore
+    wrong.unchecked_here  # type: ignore[arg-type]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     flowli.use(needs_db)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Flowli(context=shared, jobs=[send_email, needs_db])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     App(context=42)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    App()  # type: ignore[call-arg]  # pyright: ignore
+    App()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 if __name__ == "__main__":
@@ -293,3 +295,4 @@ if __name__ == "__main__":
     out = flowli.send_email.sync.run(SendEmail(to="sync@b.c"))
     assert_type(out, str)
     assert out.startswith("msg-")
+    print("ok", out)

@@ -1,3 +1,4 @@
+# ruff: noqa: T201
 """The first program of the documentation: checked, and run."""
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ class App(Flowli):
 
 async def main() -> None:
     flowli = App(context=None, driver=MemoryDriver())
+    print(await flowli.greet.run("Sam"))  # in this process, no queue
     handle = await flowli.greet.enqueue("Sam")  # queued
     await Runner(flowli).run_once()
+    print(await handle.result())
 
 
 asyncio.run(main())

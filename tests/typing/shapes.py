@@ -87,6 +87,6 @@ async def calls(a: A) -> None:
 
 async def mistakes(a: A) -> None:
     await a.meta_only.enqueue()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
-    await a.bare.enqueue(meta=M(a=1))  # type: ignore[call-overload]  # pyright: ignore
+    await a.bare.enqueue(meta=M(a=1))  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     await a.everything.run("x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await a.bare.enqueue(prio=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

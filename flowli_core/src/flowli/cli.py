@@ -70,13 +70,17 @@ def runner(
     names = None if queues is None else [name.strip() for name in queues.split(",") if name.strip()]
     try:
         worker = Runner(flowli, concurrency=concurrency, lease=lease, poll_interval=poll_interval, queues=names)
-        asyncio.run(worker.run(grace))
+        asyncio.run(_work(worker, grace))
     except DriverError as exc:
         raise _refusal(_UNREACHABLE, str(exc)) from None
     except FlowliError as exc:
         raise _refusal(_USAGE, str(exc)) from None
+
+
+async def _work(worker: Runner, grace: str) -> None:
+    await worker.run(grace)
     if worker.abandoned:
-        # Their threads would keep the interpreter from ending.
+        # Here, and at once: the event loop would wait for the task of such a handler, the interpreter for its thread.
         logging.shutdown()
         os._exit(_ABANDONED)
 

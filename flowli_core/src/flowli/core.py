@@ -6,9 +6,11 @@ anything with what it holds.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from flowli.context import Context
 from flowli.driver import Driver
@@ -58,6 +60,7 @@ class Core:
         self.watches = Watches()
         self._plans: dict[str, Plan] = {}
         self._stays: list[AsyncExitStack] = []
+        self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     @property
     def name(self) -> str:
@@ -88,7 +91,7 @@ class Core:
 
     async def enter(self) -> None:
         """Open the driver and enter the lifespan, until the matching `leave`."""
-        async with AsyncExitStack() as stack:
+        async with self._gate(), AsyncExitStack() as stack:
             if self.hub is not None:
                 await self.hub.hold()
                 stack.push_async_callback(self.hub.release)
@@ -98,5 +101,9 @@ class Core:
 
     async def leave(self) -> None:
         """Undo the last `enter`. The first one, which holds the lifespan, is undone last."""
-        stack = self._stays.pop()
-        await stack.aclose()
+        async with self._gate():
+            await self._stays.pop().aclose()
+
+    def _gate(self) -> asyncio.Lock:
+        """Whoever enters while the lifespan is being entered, or left, waits; a lock serves one loop."""
+        return self._gates.setdefault(asyncio.get_running_loop(), asyncio.Lock())

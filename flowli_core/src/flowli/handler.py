@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack
@@ -72,7 +73,9 @@ async def _call(job: Job[Any, Any, Any, Any], input: Any, meta: Any, ctx: Any, t
     args = (input,) if job.takes_input else ()
     if job.is_async:
         return await job.handler(*args, **kwargs)
-    return await _in_thread(lambda: job.handler(*args, **kwargs), threads)
+    value = await _in_thread(lambda: job.handler(*args, **kwargs), threads)
+    # A decorator may be a plain `def` that returns what an async handler's call returned.
+    return await value if inspect.isawaitable(value) else value
 
 
 async def _in_thread(call: Callable[[], Any], threads: Executor | None) -> Any:

@@ -99,7 +99,7 @@ class Job(Generic[_C_contra, _I_contra, _M_contra, _R_co]):
             resolve(BUILT_IN, options)
         except FlowliError as exc:
             raise DefinitionError(f"Job {self.name!r}: {exc}") from None
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.is_async = any(map(inspect.iscoroutinefunction, (function, type(function).__call__)))
         parameters = inspect.signature(function).parameters
         self._input_name = _input_name(self.name, parameters)
         self.takes_input = self._input_name is not None

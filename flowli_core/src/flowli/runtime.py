@@ -45,15 +45,17 @@ class Flowli(Generic[_C_co]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        found: dict[str, _AnyJob] = {}
+        attributes: dict[str, Any] = {}
         for base in reversed(cls.__mro__):
             for attribute, value in vars(base).items():
                 if attribute in RESERVED and base is not Flowli:
                     raise DefinitionError(
                         f"{cls.__name__}.{attribute} shadows Flowli.{attribute}; pick another attribute name."
                     )
-                if _is_job(value):
-                    _register(found, value, cls.__name__)
+                attributes[attribute] = value  # an attribute of a subclass takes the place of its base's
+        found: dict[str, _AnyJob] = {}
+        for value in filter(_is_job, attributes.values()):
+            _register(found, value, cls.__name__)
         cls.__flowli_jobs__ = found
 
     def __init__(

@@ -6,6 +6,8 @@ message.
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -25,10 +27,11 @@ def adapter_of(handler: Callable[..., Any], parameter: str | None, *, job: str) 
     """The adapter of one annotation (``"return"`` for the result; None for a handler without input)."""
     if parameter is None:
         return TypeAdapter(None)
-    hint = _annotations(handler).get(parameter, Any)
+    written = _written(handler)
+    hint = _annotations(written).get(parameter, Any)
     try:
         if isinstance(hint, str):
-            hint = eval(hint, _names(handler))
+            hint = eval(hint, _names(written))
         return TypeAdapter(hint)
     except (NameError, PydanticUndefinedAnnotation) as exc:
         raise DefinitionError(
@@ -40,6 +43,14 @@ def adapter_of(handler: Callable[..., Any], parameter: str | None, *, job: str) 
             f"Job {job!r}: pydantic cannot validate the annotation of {parameter!r}. Use a model, a dataclass, a "
             f"TypedDict or a plain type."
         ) from exc
+
+
+def _written(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """The function whose source holds the annotations: below decorators, partials and callable objects."""
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    handler = inspect.unwrap(handler)
+    return handler if inspect.isroutine(handler) else type(handler).__call__
 
 
 def _annotations(handler: Callable[..., Any]) -> Mapping[str, Any]:

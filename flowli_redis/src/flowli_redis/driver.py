@@ -6,6 +6,8 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 
+from redis.asyncio import Redis
+
 from flowli.driver import (
     Ability,
     Act,
@@ -35,7 +37,6 @@ from flowli.resp.namespace import Namespace
 from flowli_redis.greeting import greet
 from flowli_redis.links import Settings
 from flowli_redis.transport import RedisTransport
-from redis.asyncio import Redis
 
 __all__ = ["RedisDriver"]
 
@@ -43,10 +44,6 @@ __all__ = ["RedisDriver"]
 class RedisDriver:
     """Keeps jobs in Redis (6.2 or newer) or Valkey, below one prefix, through redis-py.
 
-    ``source`` is a URL (``redis://``, ``rediss://``, ``unix://``) or a ``redis.asyncio.Redis``, whose connection settings are
-    taken; the driver opens connections of its own and never uses or closes the client's. Drivers with the same store and
-    prefix see the same jobs. A server that may evict keys is refused by `open` unless ``allow_eviction`` is set: then a full
-    server may drop jobs. DefinitionError for a prefix that is not 1 to 64 letters, digits, ``_``, ``.`` or ``-``.
     """
 
     def __init__(self, source: str | Redis, *, prefix: str = "default", allow_eviction: bool = False) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-from flowli.errors import DriverError, DriverUnavailable, QueueFull
 from redis.exceptions import (
     AuthenticationError,
-    ConnectionError,  # noqa: A004
+    ConnectionError,
     NoScriptError,
     RedisError,
     ResponseError,
 )
+
+from flowli.errors import DriverError, DriverUnavailable, QueueFull
 
 __all__ = ["cannot_connect", "is_missing_script", "lost", "refused"]
 
@@ -52,7 +53,7 @@ def lost(where: str, error: BaseException, *, maybe_written: bool) -> DriverErro
 
 
 def refused(where: str, error: RedisError, *, maybe_written: bool) -> DriverError:
-    """The server answered with an error. redis-py and the server put arguments into its text, so only its code is told."""
+    """The server answered with an error. Its text may hold arguments, so only its code is told."""
     code = _code(error)
     if code == "OOM":
         return QueueFull(f"{where} is at its memory limit and refuses new jobs; what is stored goes on being executed.")

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from flowli.errors import DefinitionError
-from flowli_redis.failures import cannot_connect
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import RedisError, ResponseError
+
+from flowli.errors import DefinitionError
+from flowli_redis.failures import cannot_connect
 
 __all__ = ["CONNECT_SECONDS", "Link", "Settings"]
 
@@ -57,15 +58,15 @@ class Settings:
     """Whether the server is fakeredis, an object of this process."""
 
     @classmethod
-    def of(cls, source: str | Redis) -> Settings:
+    def of(cls, source: object) -> Settings:
         """The settings of a URL or a client. DefinitionError for anything else."""
         if isinstance(source, str):
             return cls._of_url(source)
-        if not isinstance(source, Redis):  # pyright: ignore[reportUnnecessaryIsInstance]
-            message = f"RedisDriver takes a URL or a redis.asyncio.Redis, not {type(source).__name__}."
-            raise DefinitionError(message)
-        pool: Any = source.connection_pool
-        return cls._of(pool.connection_class, pool.connection_kwargs)
+        if isinstance(source, Redis):
+            pool: Any = source.connection_pool
+            return cls._of(pool.connection_class, pool.connection_kwargs)
+        message = f"RedisDriver takes a URL or a redis.asyncio.Redis, not {type(source).__name__}."
+        raise DefinitionError(message)
 
     @classmethod
     def _of_url(cls, url: str) -> Settings:
@@ -91,7 +92,7 @@ class Settings:
 
 
 class Link:
-    """One connection, lent to one call at a time. Whatever interrupts it ends it: half a conversation is never reused."""
+    """One connection, lent to one call at a time. What interrupts it ends it: half a conversation is never reused."""
 
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection: Any = connection
@@ -122,9 +123,8 @@ class Link:
             raise
 
     def _pack(self, commands: Sequence[tuple[Any, ...]]) -> Iterable[bytes]:
-        if len(commands) == 1:
-            return self._connection.pack_command(*commands[0])
-        return self._connection.pack_commands(commands)
+        pack: Iterable[bytes] = self._connection.pack_commands(commands)
+        return pack
 
     async def _reply(self) -> Any:
         try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from typing import Any, Protocol
 
+from redis.exceptions import RedisError
+
 from flowli.errors import DriverError
 from flowli_redis.links import Link, Settings
-from redis.exceptions import RedisError
 
 __all__ = ["Heard", "Listener"]
 
@@ -53,7 +54,7 @@ class Listener:
         self._task: asyncio.Task[None] | None = None
 
     @contextmanager
-    def hear(self, ids: Collection[str], within: _Within) -> Iterator[Heard]:
+    def hear(self, ids: Collection[str], within: _Within) -> Generator[Heard, None, None]:
         """Be told of these jobs while the context is open."""
         heard = Heard(self._channel, within)
         for job_id in ids:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+
+from redis.exceptions import RedisError, ResponseError
 
 from flowli.errors import DriverClosed
 from flowli.resp.namespace import Plain, Request
@@ -14,7 +16,6 @@ from flowli.resp.scripts import Call
 from flowli_redis.failures import is_missing_script, lost, refused
 from flowli_redis.links import CONNECT_SECONDS, Link, Settings
 from flowli_redis.listening import Heard, Listener
-from redis.exceptions import RedisError, ResponseError
 
 __all__ = ["RedisTransport"]
 
@@ -25,7 +26,7 @@ _LOOK_SECONDS = 0.01
 
 
 class RedisTransport:
-    """The connections of one driver in one loop: up to 16 for requests, one for each wait under way, one for messages."""
+    """The connections of one driver in one loop: up to 16 for requests, one for each wait, one for messages."""
 
     def __init__(self, settings: Settings, channel: str) -> None:
         self._settings = settings
@@ -76,7 +77,7 @@ class RedisTransport:
         return (await self.run([call], writes=True))[0]
 
     @asynccontextmanager
-    async def listen(self, ids: Collection[str]) -> AsyncIterator[Heard]:
+    async def listen(self, ids: Collection[str]) -> AsyncGenerator[Heard, None]:
         """Hear of the outcomes of these jobs, over the one subscription of this driver."""
         self.check()
         with self._listener.hear(ids, self._within) as heard:
@@ -100,7 +101,7 @@ class RedisTransport:
         self._sleepers.clear()
 
     @asynccontextmanager
-    async def _within(self, seconds: float, *, writes: bool) -> AsyncIterator[None]:
+    async def _within(self, seconds: float, *, writes: bool) -> AsyncGenerator[None, None]:
         """No call outlives its time or the driver."""
         scope = asyncio.timeout(seconds)
         try:

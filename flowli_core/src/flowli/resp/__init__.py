@@ -1,1 +1,1 @@
-"""What every store that speaks RESP shares: keys, scripts, records and the verbs over them; it knows no client library."""
+"""What every store that speaks RESP shares: keys, scripts, records and the verbs over them; it knows no client."""

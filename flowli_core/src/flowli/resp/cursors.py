@@ -13,7 +13,7 @@ _SCORE = re.compile(r"(-?[0-9]{1,20})?")
 
 
 class Cursor(NamedTuple):
-    """Behind which item a listing goes on: of what, of which queue, in which queue it stopped, and the item's place there."""
+    """Behind which item a listing goes on: of what, of which queue, and the place of the item where it stopped."""
 
     kind: str
     """The letter of a state, or P for schedules."""
@@ -37,8 +37,12 @@ def decode(text: str, kind: str, scope: str | None) -> Cursor:
         fields: Any = json.loads(base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True))
         cursor = Cursor(*fields)
         known = (cursor.kind, cursor.scope) == (kind, scope) and cursor.lane in {"", "L", "R"}
-        if known and _SCORE.fullmatch(cursor.score) and isinstance(cursor.queue + cursor.key, str):
+        if known and _SCORE.fullmatch(cursor.score) and _is_text(cursor.queue, cursor.key):
             return cursor
     except (ValueError, TypeError):
         raise ValueError(message) from None
     raise ValueError(message)
+
+
+def _is_text(*fields: object) -> bool:
+    return all(isinstance(field, str) for field in fields)

@@ -120,6 +120,7 @@ def _settled(replies: Sequence[Any]) -> list[Settled]:
 def _claim_call(space: Namespace, claim: Claim, names: Sequence[str], now: Millis | None) -> Call:
     args: list[Arg] = [instant(now), len(names), *names]
     args += (claim.limit, claim.lease_for, claim.max_bytes, claim.turn.sender, claim.turn.number)
+    args.append("1" if claim.queues is None else "")
     # A claim of all queues takes the call for new ones with it; any other deletes what is never there.
     first = {"first": space.keys.call if claim.queues is None else space.keys.fixed("none")}
     return script("claim").call(space.keys, names, args, first)
@@ -153,7 +154,8 @@ def _claimed(settled: Sequence[Settled], reply: Any, claim: Claim) -> Exchanged:
 
 
 def _leases(token: Any, elements: Any, records: Any, states: Any, crashes: Any) -> list[Lease]:
-    tokens: Any = token if isinstance(token, list) else range(token, token + len(elements))
+    # One number: the first of a row. A repeated turn has a list, for some of its leases may be lost.
+    tokens: Any = range(token, token + len(elements)) if isinstance(token, int) else token
     if not states:
         none = [b""] * len(elements)
         states = crashes = none

@@ -15,8 +15,11 @@ _PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class Keys:
-    """Keys are ``flowli:{prefix}:`` and a name; those of a queue end with ``:`` and its name. The braces are a hash tag, so
-    that a cluster keeps a namespace in one slot. A Redis ACL needs ``~flowli:{prefix}:*`` and ``&flowli:{prefix}:*``."""
+    """Keys are ``flowli:{prefix}:`` and a name; those of a queue end with ``:`` and its name.
+
+    The braces are a hash tag, so that a cluster keeps a namespace in one slot. A user of an ACL needs
+    ``~flowli:{prefix}:*`` and ``&flowli:{prefix}:*``. DefinitionError for a prefix of other characters.
+    """
 
     def __init__(self, prefix: str) -> None:
         if not _PREFIX.fullmatch(prefix):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -106,9 +106,10 @@ class Namespace:
         names = list(dict.fromkeys(queues))
         for _ in range(50):
             reply = await self.one(build(names), writes=writes)
-            if not (isinstance(reply, list) and reply and reply[0] == b"again"):
-                return reply  # pyright: ignore[reportUnknownVariableType]
-            names = list(dict.fromkeys([*names, *(name.decode() for name in reply[1:])]))  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+            if not reply or reply[0] != b"again":
+                return reply
+            further: list[bytes] = reply[1:]
+            names = list(dict.fromkeys([*names, *(name.decode() for name in further)]))
         message = "The jobs of this call change queue faster than they can be read; call again."
         raise DriverUnavailable(message)
 
@@ -134,7 +135,7 @@ class Namespace:
         return self.known[first:] + self.known[:first]
 
     @contextmanager
-    def after_writes(self, written: bool) -> Iterator[None]:
+    def after_writes(self, written: bool) -> Generator[None, None, None]:
         """What fails in here may have left something behind, if a step before was written."""
         try:
             yield

@@ -39,7 +39,7 @@ async def get_jobs(
 async def outcomes(
     space: Namespace, ids: Sequence[str], *, wait: Millis, now: Millis | None
 ) -> Mapping[str, StoredJob | None]:
-    """Driver.outcomes: a note in the store of whom to tell, then a subscription; every few seconds a look all the same."""
+    """Driver.outcomes: a note of whom to tell, a subscription, and every few seconds a look all the same."""
     deadline = time.monotonic() + wait / 1000
     ids = list(dict.fromkeys(ids))
     reads = [_ended_call(space, chunk, now) for chunk in cut(ids)]

@@ -1,7 +1,7 @@
 """The bytes of one job and of its state in the store; it knows the format and never looks into head, body or memo.
 
-A job: ``1``, 13 digits of the instant it was stored (the store's), a digit of priority, the lengths of queue, name and head with
-TAB between and LF behind, then queue, name, head, body. A state: letter, token, blank, expiry, LF, memo.
+A job: ``1``, 13 digits of the instant it was stored, a digit of priority, lengths of queue, name and head, TAB between
+and LF behind, then queue, name, head, body. A state: letter, token, blank, expiry, LF, memo.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Record(NamedTuple):
 
 
 def pack(job: NewJob) -> bytes:
-    """All but the format byte and the instant, which the script puts in front. ValueError for a priority not in 0 to 9."""
+    """All but the format byte and the instant, which the script adds. ValueError for a priority not in 0 to 9."""
     if not 0 <= job.priority <= 9:
         message = f"The priority of job {job.id!r} is {job.priority}; it has to be 0 to 9."
         raise ValueError(message)
@@ -55,7 +55,7 @@ def unpack(record: bytes) -> Record:
 
 
 def lease_of(element: bytes, record: bytes, token: int, crash: bytes, state: bytes) -> Lease:
-    """A lease from an element of a lane (13 digits of the instant it became ready, id) and what is stored of the job."""
+    """A lease, from an element of a lane (13 digits of its ready instant, id) and what is stored of the job."""
     _, queue, name, head, body = unpack(record)
     return Lease(
         element[13:].decode(),

@@ -19,7 +19,7 @@ _HEADER = re.compile(r"^-- (KEYS|USES): *(.*)$", re.MULTILINE)
 
 
 class Script(NamedTuple):
-    """The text of a script, its digest, and the keys that its header declares: the fixed ones, then those of each queue."""
+    """The text of a script, its digest, and the keys of its header: the fixed ones, then those of each queue."""
 
     name: str
     text: str
@@ -64,8 +64,8 @@ def _prelude(fixed: Sequence[str], of_queue: Sequence[str]) -> str:
 def script(name: str) -> Script:
     """The script of a file in ``lua/``, with names for the keys of its header and the parts it uses in front.
 
-    A fixed key becomes a local with its upper case name; a queue's key becomes its place behind the ``FIXED`` keys, each
-    queue having ``STRIDE`` of them. So a header cannot disagree with what is passed.
+    A fixed key becomes a local with its upper case name; a queue's key becomes its place behind the ``FIXED`` keys, of
+    which each queue has ``STRIDE``. So a header cannot disagree with what is passed.
     """
     body = _read(name)
     header = dict(_HEADER.findall(body))

@@ -46,7 +46,7 @@ def job_args(jobs: Sequence[NewJob], number: dict[str, int]) -> list[Arg]:
 
 
 def enqueued(jobs: Sequence[NewJob], now: int, letters: bytes, instants: bytes) -> list[Enqueued]:
-    """What became of jobs: a letter and an instant for each (small: created), or nothing if all were created and queued."""
+    """What became of jobs: a letter (small: created) and an instant for each, or nothing if all are new and queued."""
     created, queued, ready = Disposition.CREATED, State.QUEUED, Millis(now)
     if not letters:
         return [Enqueued(created, job.id, queued, ready) for job in jobs]

@@ -1,5 +1,6 @@
--- Note a runner until an instant, and forget those whose instant has passed. The first write is a deletion.
--- KEYS: none runners alive
+-- Note a runner until an instant, forget those whose instant has passed, and turns of ten minutes ago. The first write is a
+-- deletion.
+-- KEYS: none runners alive last turns
 -- ARGV: now|'' | 0 | id, alive until, note
 -- Returns: nothing
 -- USES: clock
@@ -9,6 +10,11 @@ local dead = redis.call('ZRANGEBYSCORE', ALIVE, '-inf', now, 'LIMIT', 0, 100)
 if #dead > 0 then
   redis.call('ZREM', ALIVE, unpack(dead))
   redis.call('HDEL', RUNNERS, unpack(dead))
+end
+local old = redis.call('ZRANGEBYSCORE', TURNS, '-inf', now - 600000, 'LIMIT', 0, 100)
+if #old > 0 then
+  redis.call('HDEL', LAST, unpack(old))
+  redis.call('ZREM', TURNS, unpack(old))
 end
 if tonumber(ARGV[4]) > now then
   redis.call('ZADD', ALIVE, ARGV[4], ARGV[3])

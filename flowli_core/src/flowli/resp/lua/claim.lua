@@ -1,15 +1,15 @@
 -- Keep house (hand back what lapsed, promote what is due, sweep what expired), then lease in order, or repeat the last turn.
 -- KEYS: first jobs state active fence crash more ghost last turns queues tick | line rank due lease wake done fail gone
--- ARGV: now|'' | number of queues, names | want, lease span, byte budget, sender, turn
+-- ARGV: now|'' | number of queues, names | want, lease span, byte budget, sender, turn, '1' for all queues
 -- Returns: {now, first token or tokens, elements (13 digits, id), records, states, crashes,
---   recovered (id, deliveries, record without body), next instant|'', schedule instant|'', more, number of queues known,
+--   recovered (id, deliveries, record without body), next instant|'', schedule instant|'', more, queues known (all) or 0,
 --   1 if the turn was over before}
--- `first` is a key to delete before anything else is written: a full store refuses a script that does not begin so.
+-- `first` is a key to delete before anything is written: a full store refuses a script that does not begin with a deletion.
 -- USES: clock batch stand forget ghosts
 local now, us = clock(ARGV[1])
 local at = 3 + ARGV[2]
 local want, span, room = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-local sender, turn = ARGV[at + 3], ARGV[at + 4]
+local sender, turn, all = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5] == '1'
 local has_state, has_crash, has_more, has_ghost = false, false, false, false
 if redis.call('EXISTS', STATE, CRASH, MORE, GHOST) > 0 then
   has_state = redis.call('EXISTS', STATE) == 1
@@ -20,7 +20,18 @@ end
 local elements, records, states, crashes, recovered, act = {}, {}, {}, {}, {}, {}
 local got, bytes, exact, full, left, top, first_token = 0, 0, false, false, false, nil, 0
 local soon
-redis.call('DEL', FIRST)
+
+-- What comes next in an index, as the claim leaves it.
+local function head_of(key)
+  local head = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
+  return head and tonumber(head)
+end
+
+local function look_ahead(head)
+  if not head then return end
+  if head <= now then left = true end
+  if not soon or head < soon then soon = head end
+end
 
 local function hand_back(k)
   local ids = redis.call('ZRANGEBYSCORE', KEYS[k + LEASE], '-inf', now, 'LIMIT', 0, 100)
@@ -105,43 +116,41 @@ end
 
 local function lease(queue, k)
   local ranked = redis.call('EXISTS', KEYS[k + RANK]) == 1
-  local skipped, leases = 0, {}
+  local skipped, leases, taking = 0, {}, 0
   while got < want and not full and skipped < 2000 do
     local els, of_rank = peek(k, math.min(want - got, 16), ranked)
     local n, ids, spent, met = #els, {}, 0, {}
     if n == 0 then break end
     for i = 1, n do ids[i] = string.sub(els[i], 14) end
     local stored = redis.call('HMGET', JOBS, unpack(ids))
-    local taken = {}
+    local taken, t = {}, 0
     for i = 1, n do
-      local id, ghost = ids[i], false
+      local id, record, ghost = ids[i], stored[i], false
       if has_ghost and not of_rank[i] and is_ghost(queue, id) then ghost = true lay_ghost(queue, id, -1) end
-      if ghost or not stored[i] then skipped = skipped + 1
-      elseif not fits(stored[i]) then full = true break
-      else
+      if ghost or not record then skipped = skipped + 1
+      elseif not exact and bytes + #record <= room then bytes, t = bytes + #record, t + 1
+      elseif fits(record) then t = t + 1
+      else full = true break end
+      if not ghost and record then
         if not top then
           top = math.max(tonumber(redis.call('GET', FENCE) or 0), us - 1)
           first_token = top + 1
         end
         top, got = top + 1, got + 1
         act[2 * got - 1], act[2 * got] = id, top
-        leases[#leases + 1] = now + span
-        leases[#leases + 1] = id
-        elements[got], records[got] = els[i], stored[i]
-        taken[#taken + 1] = id
+        leases[taking + 1], leases[taking + 2], taking = now + span, id, taking + 2
+        elements[got], records[got], taken[t] = els[i], record, id
       end
       spent = i
       if of_rank[i] then met[#met + 1] = id end
     end
     if #met > 0 then redis.call('ZREMRANGEBYRANK', KEYS[k + RANK], 0, #met - 1) end
     if spent > #met then redis.call('LTRIM', KEYS[k + LINE], spent - #met, -1) end
-    if #taken > 0 then
-      local base = got - #taken
+    if t > 0 and (has_state or has_crash) then
+      local base = got - t
       local st = has_state and redis.call('HMGET', STATE, unpack(taken)) or {}
       local cr = has_crash and redis.call('HMGET', CRASH, unpack(taken)) or {}
-      if has_state or has_crash then
-        for i = 1, #taken do states[base + i], crashes[base + i] = st[i] or '', cr[i] or '' end
-      end
+      for i = 1, t do states[base + i], crashes[base + i] = st[i] or '', cr[i] or '' end
     end
   end
   many('ZADD', KEYS[k + LEASE], leases)
@@ -158,14 +167,6 @@ local function mark(queue, k)
   if ready <= 0 then redis.call('DEL', KEYS[k + WAKE]) return end
   left = true
   redis.call('ZADD', KEYS[k + WAKE], 0, '0')
-end
-
-local function look_ahead(key)
-  local head = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2]
-  if not head then return end
-  head = tonumber(head)
-  if head <= now then left = true end
-  if not soon or head < soon then soon = head end
 end
 
 -- What the sender's last turn leased and still holds, extended to the span of this call.
@@ -197,29 +198,34 @@ local function remember()
   redis.call('HSET', LAST, sender, turn .. ' ' .. string.format('%.0f', first_token) .. ' '
     .. table.concat(lengths, ',') .. '\n' .. table.concat(elements))
   redis.call('ZADD', TURNS, now, sender)
-  local old = redis.call('ZRANGEBYSCORE', TURNS, '-inf', now - 600000, 'LIMIT', 0, 20)
-  if #old > 0 then
-    redis.call('HDEL', LAST, unpack(old))
-    redis.call('ZREM', TURNS, unpack(old))
-  end
 end
 
 local number, token, lengths, joined = string.match(redis.call('HGET', LAST, sender) or '', '^(%d+) (%d+) ([%d,]*)\n(.*)$')
 local is_repeat = number and tonumber(number) >= tonumber(turn)
 if is_repeat then want = 0 end
+if all or has_ghost or want == 0 then redis.call('DEL', FIRST) end
 for q = 1, tonumber(ARGV[2]) do
   local k = FIXED + STRIDE * (q - 1)
-  hand_back(k)
-  promote(k)
+  local ends, due = head_of(KEYS[k + LEASE]), head_of(KEYS[k + DUE])
+  if ends and ends <= now then
+    hand_back(k)
+    ends = head_of(KEYS[k + LEASE])
+  end
+  if due and due <= now then
+    promote(k)
+    due = head_of(KEYS[k + DUE])
+  end
   if redis.call('EXISTS', KEYS[k + DONE], KEYS[k + FAIL], KEYS[k + GONE]) > 0 then
     sweep(KEYS[k + DONE])
     sweep(KEYS[k + FAIL])
     sweep(KEYS[k + GONE])
   end
+  local before = got
   if got < want and not full then lease(ARGV[2 + q], k) end
   mark(ARGV[2 + q], k)
-  look_ahead(KEYS[k + DUE])
-  look_ahead(KEYS[k + LEASE])
+  if got > before and (not ends or ends > now + span) then ends = now + span end
+  look_ahead(due)
+  look_ahead(ends)
 end
 if is_repeat then
   if number == turn then again(tonumber(token), lengths, joined) end
@@ -234,5 +240,5 @@ end
 local tick = redis.call('ZRANGE', TICK, 0, 0, 'WITHSCORES')[2] or ''
 return {
   now, first_token, elements, records, states, crashes, recovered, soon and string.format('%.0f', soon) or '', tick,
-  left and 1 or 0, redis.call('HLEN', QUEUES), is_repeat and 1 or 0,
+  left and 1 or 0, all and redis.call('HLEN', QUEUES) or 0, is_repeat and 1 or 0,
 }
