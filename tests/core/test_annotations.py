@@ -64,7 +64,6 @@ class Size(TypedDict):
     width: int
 
 
-
 @job
 async def sized(size: Size) -> int:
     return size["width"]

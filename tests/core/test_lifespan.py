@@ -96,7 +96,9 @@ async def test_a_value_may_stand_beside_it() -> None:
 
 
 async def test_without_it_entered_the_factory_cannot_be_called() -> None:
-    with pytest.raises(StrategyError, match=r"needs the value of lifespan=, which is not entered.*`async with flowli:`"):
+    with pytest.raises(
+        StrategyError, match=r"needs the value of lifespan=, which is not entered.*`async with flowli:`"
+    ):
         await on(Pool()).look.run("x")
 
 
