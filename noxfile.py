@@ -46,7 +46,7 @@ def tests(session: nox.Session) -> None:
     install(session, "dev")
     check_style(session)
     check_types(session)
-    session.run("pytest", "-n", "2", *session.posargs)
+    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
 
 
 @nox.session

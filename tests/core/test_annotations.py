@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import BaseModel
@@ -10,16 +10,17 @@ from typing_extensions import TypedDict
 
 from flowli import DefinitionError, Flowli, Job, Runner, job
 from flowli_memory import MemoryDriver
-from tests.core.work import Email, RequestMeta, Services
+from tests.core.work import Email, Point, RequestMeta, Services
 
 if TYPE_CHECKING:
-    from tests.core.nowhere import Absent  # type: ignore[import-not-found]  # pyright: ignore
+    from tests.core.work import HasLog as Elsewhere
+    from tests.core.work import Point as Absent
 
 pytestmark = pytest.mark.anyio
 
 
 @job
-async def lazy(text: str, *, ctx: Absent) -> str:
+async def lazy(text: str, *, ctx: Elsewhere) -> str:
     return text
 
 
@@ -35,7 +36,7 @@ async def absent_meta(text: str, *, meta: Absent) -> str:
 
 @job
 async def absent_result(text: str) -> Absent:
-    return text
+    return Point(1)
 
 
 @job
@@ -44,8 +45,11 @@ async def forward(input: Later) -> str:
 
 
 @job
-async def unannotated(input, *, meta=None):  # type: ignore[no-untyped-def]  # pyright: ignore
-    return input  # pyright: ignore[reportUnknownVariableType]
+async def unannotated(input: Absent) -> Absent:
+    return input
+
+
+del unannotated.handler.__annotations__["input"]
 
 
 @job
@@ -92,20 +96,20 @@ async def test_a_stored_job_with_such_a_ctx_is_executed_too() -> None:
     ("wrong", "parameter"), [(absent_input, "input"), (absent_meta, "meta")], ids=["input", "meta"]
 )
 async def test_an_annotation_under_type_checking_is_refused_on_first_use_with_what_to_do(
-    wrong: Job[object, object, object, str], parameter: str
+    wrong: Job[object, Any, Any, str], parameter: str
 ) -> None:
     flowli = Flowli(context=None, jobs=[wrong])
 
     with pytest.raises(DefinitionError) as refused:
         await flowli.use(wrong).run("x", meta=None)
     assert str(refused.value) == (
-        f"Job {wrong.name!r}: the annotation of {parameter!r} names 'Absent', which is not importable at run time. Move "
-        f"its import out of 'if TYPE_CHECKING:' (ruff: runtime-evaluated-decorators = ['flowli.job'])."
+        f"Job {wrong.name!r}: the annotation of {parameter!r} names 'Absent', which is not importable at run time. "
+        f"Move its import out of 'if TYPE_CHECKING:' (ruff: runtime-evaluated-decorators = ['flowli.job'])."
     )
 
 
 async def test_a_result_that_run_returns_needs_no_annotation_that_can_be_read() -> None:
-    assert await Flowli(context=None, jobs=[absent_result]).use(absent_result).run("x") == "x"
+    assert await Flowli(context=None, jobs=[absent_result]).use(absent_result).run("x") == Point(1)
 
 
 async def test_an_input_may_be_defined_below_its_handler() -> None:
@@ -115,7 +119,7 @@ async def test_an_input_may_be_defined_below_its_handler() -> None:
 async def test_an_input_without_annotation_is_taken_as_it_is() -> None:
     flowli = Flowli(context=None, jobs=[unannotated])
 
-    assert await flowli.use(unannotated).run({"a": [1]}) == {"a": [1]}
+    assert await flowli.use(unannotated).run({"a": [1]}) == {"a": [1]}  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 
 
 async def test_a_typed_dict_is_an_input() -> None:

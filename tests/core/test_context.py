@@ -60,6 +60,10 @@ def from_function() -> Services:
     return Services(["made"])
 
 
+def from_a_default(first: str = "made") -> Services:
+    return Services([first])
+
+
 async def from_coroutine() -> Services:
     return Services(["made"])
 
@@ -138,7 +142,7 @@ SIMPLE: dict[str, Callable[[], Any]] = {
     "class": Made,
     "partial": functools.partial(Made),
     "partial of a coroutine function": functools.partial(from_coroutine),
-    "function with a default": lambda log=("made",): Services(list(log)),
+    "function with a default": from_a_default,
 }
 TORN_DOWN: dict[str, Callable[[], Any]] = {
     "generator": from_generator,

@@ -133,7 +133,7 @@ def test_what_is_no_job_is_refused_by_its_type() -> None:
 
 def test_a_job_that_takes_a_context_needs_one() -> None:
     with pytest.raises(DefinitionError, match="Job 'send' takes ctx, and Flowli has context=None"):
-        Flowli(context=None, jobs=[send])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+        Flowli(context=None, jobs=[send])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def test_a_job_that_is_not_registered_is_reported_with_those_that_are() -> None:

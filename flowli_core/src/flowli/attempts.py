@@ -16,9 +16,9 @@ from flowli.events import JobStarted
 from flowli.execution import Execution, Ready
 from flowli.journal import Journal, logger
 from flowli.lifecycle import Move
-from flowli.settle import Verdict, cancel, fail, release
+from flowli.settle import Case, Verdict, cancel, describe, fail, release, set_aside
 
-__all__ = ["Attempts", "Why"]
+__all__ = ["Attempts", "Why", "hold_of"]
 
 _DEAF_S = 1.0
 """How long a cancelled handler may go on before its slot and its lease are given up without it."""
@@ -36,18 +36,18 @@ class Why(Enum):
 class _Running:
     """One attempt under way."""
 
-    __slots__ = ("deadline", "lease", "ready", "task", "why")
+    __slots__ = ("deadline", "hold", "ready", "task", "why")
 
-    def __init__(self, lease: Lease, ready: Ready | None) -> None:
-        self.lease = lease
+    def __init__(self, hold: Hold, ready: Ready, task: asyncio.Task[Verdict]) -> None:
+        self.hold = hold
         self.ready = ready
-        self.task: asyncio.Task[None] | None = None
+        self.task = task
         self.deadline: asyncio.TimerHandle | None = None
         self.why: Why | None = None
 
 
 class Attempts:
-    """Up to ``concurrency`` attempts. ``settle`` gets every verdict, ``ended`` hears of each free slot."""
+    """The attempts under way. ``settle`` gets every verdict, ``ended`` hears of each free slot."""
 
     def __init__(
         self, execution: Execution, journal: Journal, settle: Callable[[Verdict], None], ended: Callable[[Hold], None]
@@ -56,13 +56,12 @@ class Attempts:
         self._journal = journal
         self._settle = settle
         self._ended = ended
-        self._running: dict[int, _Running] = {}
+        self._running: dict[Hold, _Running] = {}
+        self._deaf: set[asyncio.Task[Verdict]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
         self.executed = 0
         """Handlers started so far."""
-        self.abandoned = 0
-        """Handlers that were cancelled, did not end, and were left behind."""
 
     def __len__(self) -> int:
         return len(self._running)
@@ -70,36 +69,39 @@ class Attempts:
     @property
     def names(self) -> list[str]:
         """Of the jobs under way."""
-        return [running.lease.name for running in self._running.values()]
+        return [running.ready.job.name for running in self._running.values()]
+
+    @property
+    def abandoned(self) -> int:
+        """Handlers that were cancelled, were left behind, and go on."""
+        return len(self._deaf)
 
     def start(self, leases: Iterable[Lease]) -> None:
         """Execute each lease in a task of its own; what is not for this runner is settled at once."""
-        loop = asyncio.get_running_loop()
         for lease in leases:
-            ready = self._execution.prepare(lease)
-            if isinstance(ready, Verdict):
-                self._settle(ready)
-                self._ended(_hold(lease))
-                continue
-            running = self._running[lease.token] = _Running(lease, ready)
-            self._idle.clear()
-            self.executed += 1
-            timeout = ready.case.options.timeout
-            if timeout is not None:
-                running.deadline = loop.call_later(timeout / 1000, self.cancel, lease.token, Why.TIMEOUT)
-            running.task = loop.create_task(self._run(running, ready))
+            try:
+                found = self._execution.prepare(lease)
+            except Exception as exc:
+                found = _bewildered(lease, exc)
+            if isinstance(found, Verdict):
+                self._settle(found)
+                self._ended(hold_of(lease))
+            else:
+                self._begin(lease, found)
 
-    async def _run(self, running: _Running, ready: Ready) -> None:
-        verdict: Verdict | None
-        try:
-            self._announce(ready)
-            verdict = await self._execution.execute(ready)
-            if running.why is not None:  # the handler went on after it was cancelled: what it returns is too late
-                verdict = self._overruled(running, ready, verdict)
-        except asyncio.CancelledError as exc:
-            verdict = self._overruled(running, ready, fail(ready.case, exc, self._execution.random))
-        if self._running.get(running.lease.token) is running:
-            self._end(running, verdict)
+    def _begin(self, lease: Lease, ready: Ready) -> None:
+        self._announce(ready)
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._execution.execute(ready))
+        hold = hold_of(lease)
+        running = self._running[hold] = _Running(hold, ready, task)
+        self._idle.clear()
+        self.executed += 1
+        timeout = ready.case.options.timeout
+        if timeout is not None:
+            running.deadline = loop.call_later(timeout / 1000, self.cancel, hold, Why.TIMEOUT)
+        # However a task ends, also before its first step, its slot and its lease become free.
+        task.add_done_callback(lambda _: self._finish(running))
 
     def _announce(self, ready: Ready) -> None:
         lease, number = ready.case.lease, ready.case.number
@@ -110,8 +112,27 @@ class Attempts:
         if self._journal.has_listeners:
             self._journal.emit(JobStarted(job_id=lease.id, job_name=lease.name, attempt=number, wait_s=wait_s))
 
-    def _overruled(self, running: _Running, ready: Ready, verdict: Verdict) -> Verdict | None:
-        case = ready.case._replace(now=self._execution.now())
+    def _finish(self, running: _Running) -> None:
+        if running.task in self._deaf:
+            self._deaf.discard(running.task)
+            if not running.task.cancelled():
+                running.task.exception()  # it was settled without it: whatever it is, it is too late
+            return
+        self._end(running, lambda: self._judged(running))
+
+    def _judged(self, running: _Running) -> Verdict | None:
+        ready = running.ready
+        try:
+            verdict = running.task.result()
+        except KeyboardInterrupt:
+            return release(ready.case)  # somebody ends the process, not the job
+        except BaseException as exc:
+            verdict = fail(self._now(ready), exc, self._execution.random)
+        # After a cancellation from outside what the handler returns or raises is too late.
+        return verdict if running.why is None else self._overruled(running, verdict)
+
+    def _overruled(self, running: _Running, verdict: Verdict | None) -> Verdict | None:
+        case = self._now(running.ready)
         match running.why:
             case Why.TIMEOUT:
                 late = JobTimeoutError(
@@ -121,49 +142,66 @@ class Attempts:
             case Why.ASKED:
                 return cancel(case)
             case Why.SHUTDOWN:  # what was done is done, and counts; a failure on the way out does not
-                return verdict if verdict.move in (Move.COMPLETE, Move.CANCEL) else release(case.lease, case)
-            case Why.LOST:
+                return verdict if verdict and verdict.move in (Move.COMPLETE, Move.CANCEL) else release(case)
+            case _:
                 return None
-            case None:
-                return verdict
 
-    def _end(self, running: _Running, verdict: Verdict | None) -> None:
-        del self._running[running.lease.token]
+    def _now(self, ready: Ready) -> Case:
+        return ready.case._replace(now=self._execution.now())
+
+    def _end(self, running: _Running, decide: Callable[[], Verdict | None]) -> None:
+        lease = running.ready.case.lease
+        del self._running[running.hold]
         if running.deadline is not None:
             running.deadline.cancel()
+        try:
+            verdict = decide()
+        except Exception as exc:
+            verdict = _bewildered(lease, exc)
         if verdict is not None:
             self._settle(verdict)
-        self._ended(_hold(running.lease))
+        self._ended(running.hold)
         if not self._running:
             self._idle.set()
 
-    def cancel(self, token: int, why: Why) -> None:
+    def cancel(self, hold: Hold, why: Why) -> None:
         """Cancel the handler of one attempt; it is given up after a second if it does not end."""
-        running = self._running.get(token)
-        if running is None or running.task is None or running.why is not None:
+        running = self._running.get(hold)
+        if running is None or running.why is not None:
             return
         running.why = why
         running.task.cancel()
         asyncio.get_running_loop().call_later(_DEAF_S, self._give_up, running)
 
     def _give_up(self, running: _Running) -> None:
-        if self._running.get(running.lease.token) is not running or running.ready is None:
+        if self._running.get(running.hold) is not running or running.task.done():
             return
-        self.abandoned += 1
-        logger.error("%s %s ignores its cancellation; it is left behind", running.lease.name, running.lease.id)
-        ready = running.ready
-        late = RuntimeError("the handler ignored its cancellation")
-        self._end(running, self._overruled(running, ready, fail(ready.case, late, self._execution.random)))
+        self._deaf.add(running.task)
+        logger.error("%s %s ignores its cancellation; it is left behind", running.ready.job.name, running.hold.id)
+        self._end(running, lambda: self._overruled(running, None))
 
     def cancel_all(self, why: Why) -> None:
         """Cancel every attempt under way."""
-        for token in list(self._running):
-            self.cancel(token, why)
+        for hold in list(self._running):
+            self.cancel(hold, why)
 
     async def idle(self) -> None:
         """Wait until no attempt is under way."""
         await self._idle.wait()
 
 
-def _hold(lease: Lease) -> Hold:
+def hold_of(lease: Lease) -> Hold:
+    """A lease as its holder names it."""
     return Hold(lease.queue, lease.id, lease.token)
+
+
+def _bewildered(lease: Lease, error: Exception) -> Verdict:
+    # The text may hold anything that is in the record: only where it happened is said.
+    logger.error(
+        "%s %s cannot be judged here, which is a defect of Flowli (%s)\n%s",
+        lease.name,
+        lease.id,
+        type(error).__name__,
+        describe(error).traceback,
+    )
+    return set_aside(lease)

@@ -17,7 +17,7 @@ from flowli.errors import DriverUnavailable
 from flowli.ids import make_id
 from flowli.journal import Journal, logger
 from flowli.repeat import wait_before
-from flowli.settle import Verdict
+from flowli.settle import Verdict, hand_back
 
 __all__ = ["Conversation", "Terms"]
 
@@ -38,7 +38,8 @@ class Terms:
 
 
 class Conversation:
-    """One runner's exchange. ``started`` gets new leases and the earliest monotonic second at which they began."""
+    """One runner's exchange. ``started`` gets new leases, and the monotonic second at which they end at the earliest.
+    """
 
     def __init__(
         self, driver: Driver, terms: Terms, journal: Journal, started: Callable[[Sequence[Lease], float], None]
@@ -49,15 +50,16 @@ class Conversation:
         self._started = started
         self._turn = Turn(make_id(), 0)
         self._outbox: list[Verdict] = []
+        self._unsure: set[tuple[str, int]] = set()
+        self._unanswered: Claim | None = None
+        self._last: Exchanged | None = None
         self._heard_at = time.monotonic()
+        self._lag_s: float | None = None
+        self._schedules_from = 0
         self.news = asyncio.Event()
         """Set when there is something to settle, or a slot became free."""
-        self.last: Exchanged | None = None
-        """The newest answer to a claim."""
         self.is_connected = True
-        self._lag_s: float | None = None
-        self.in_flight = 0
-        """Settlements that were sent and not answered yet."""
+        """Whether the store answered the last call."""
 
     def settle(self, verdict: Verdict) -> None:
         """Write this with the next call."""
@@ -69,18 +71,37 @@ class Conversation:
         return bool(self._outbox)
 
     @property
+    def is_over(self) -> bool:
+        """Nothing is left to be settled or handed back."""
+        return not self._outbox and self._unanswered is None
+
+    @property
     def store_now(self) -> Millis:
         """The store's clock, as far as this runner can know without asking."""
-        if self.last is None:
+        if self._last is None:
             return Millis(time.time_ns() // 1_000_000)
-        return Millis(self.last.now + int((time.monotonic() - self._heard_at) * 1000))
+        return Millis(self._last.now + int((time.monotonic() - self._heard_at) * 1000))
+
+    @property
+    def schedules_are_due(self) -> bool:
+        at = self._schedule_at
+        return at is not None and at <= self.store_now
+
+    @property
+    def _schedule_at(self) -> int | None:
+        at = None if self._last is None else self._last.schedule_at
+        return None if at is None else max(at, self._schedules_from)
+
+    def put_off_schedules(self, span: Millis) -> None:
+        """They could not be fired: wake for them no sooner than after ``span``."""
+        self._schedules_from = self.store_now + span
 
     @property
     def wait(self) -> Millis:
         """How long a claim may wait: until something is known to come, at most the poll interval."""
-        if self.last is None or self.last.more:
+        if self._last is None or self._last.more:
             return Millis(0)
-        instants = [at for at in (self.last.next_at, self.last.schedule_at) if at is not None]
+        instants = [at for at in (self._last.next_at, self._schedule_at) if at is not None]
         until = min(instants, default=None)
         if until is None:
             return self._terms.poll
@@ -101,28 +122,33 @@ class Conversation:
 
     async def exchange(self, claim: Claim | None) -> Exchanged:
         """Send what is to be settled, and ``claim``; start what was leased. Repeats until the store answers."""
-        verdicts, self._outbox = self._outbox[:_MOST_SETTLED], self._outbox[_MOST_SETTLED:]
-        settlements = [verdict.settlement for verdict in verdicts]
-        self.in_flight += len(verdicts)
+        # What waits at the store takes no settlements along: they would be written at once, and heard of late.
+        portion = 0 if claim is not None and claim.wait else _MOST_SETTLED
+        verdicts, self._outbox = self._outbox[:portion], self._outbox[portion:]
+        if claim is not None:
+            self._unanswered = claim
         try:
-            answer, sent_at, repeated = await self._ask(settlements, claim)
+            answer, sent_at, repeated = await self._ask([verdict.settlement for verdict in verdicts], claim)
         except BaseException:
             # Whether it was written is unknown; a settlement that is sent again under its token is written once.
             self._outbox[:0] = verdicts
+            self._unsure.update((verdict.settlement.id, verdict.settlement.token) for verdict in verdicts)
             raise
-        finally:
-            self.in_flight -= len(verdicts)
         self._report(verdicts, answer.settled, repeated)
         if claim is not None:
-            self.last, self._heard_at = answer, time.monotonic()
-            for found in answer.recovered:
-                self._journal.recovered(found)
+            self._unanswered = None
+            self._hear(answer)
             if answer.leases:
-                self._started(answer.leases, self._granted_at(answer, sent_at))
+                self._started(answer.leases, self._end_of(answer, sent_at))
         return answer
 
-    def _granted_at(self, answer: Exchanged, sent_at: float) -> float:
-        """The earliest monotonic instant at which these leases can have begun.
+    def _hear(self, answer: Exchanged) -> None:
+        self._last, self._heard_at = answer, time.monotonic()
+        for found in answer.recovered:
+            self._journal.recovered(found)
+
+    def _end_of(self, answer: Exchanged, sent_at: float) -> float:
+        """The earliest monotonic instant at which these leases can end.
 
         A call that waited was sent long before. The store's clock is never behind this one by more than the best
         earlier call showed (sent, minus the instant it read), which says how early its ``now`` can have been here.
@@ -130,7 +156,7 @@ class Conversation:
         store_s = answer.now / 1000
         earliest = max(sent_at, store_s + self._lag_s) if self._lag_s is not None else sent_at
         self._lag_s = max(sent_at - store_s, self._lag_s if self._lag_s is not None else sent_at - store_s)
-        return min(earliest, self._heard_at)
+        return min(earliest, self._heard_at) + (answer.lease_until - answer.now) / 1000
 
     async def _ask(self, settlements: Sequence[Settlement], claim: Claim | None) -> tuple[Exchanged, float, bool]:
         repetition = 0
@@ -148,22 +174,32 @@ class Conversation:
                     claim = replace(claim, wait=Millis(0))
                 continue
             if not self.is_connected:
-                logger.warning("the store is back after %d tries", repetition)
+                logger.warning("the store is back")
             self.is_connected = True
             return answer, sent_at, repetition > 0
 
     def _report(self, verdicts: Sequence[Verdict], settled: Sequence[Settled], repeated: bool) -> None:
         for verdict, outcome in zip(verdicts, settled, strict=True):
-            vanished = outcome is Settled.GONE and repeated and verdict.settlement.keep_for == 0
+            settlement, unsure = verdict.settlement, repeated
+            if self._unsure and (settlement.id, settlement.token) in self._unsure:
+                self._unsure.discard((settlement.id, settlement.token))
+                unsure = True
+            vanished = outcome is Settled.GONE and unsure and settlement.keep_for == 0
             if outcome is Settled.WRITTEN or outcome is Settled.REPEATED or vanished:
                 self._journal.written(verdict)
             else:
                 self._journal.refused(verdict)
 
-    async def hand_back(self, claim: Claim) -> Sequence[Lease]:
-        """What a cancelled call of ``claim`` may have leased all the same; the caller settles it."""
+    async def hand_back(self) -> None:
+        """Settle what a cancelled claim may have leased all the same."""
+        claim = self._unanswered
+        if claim is None:
+            return
         answer, _, _ = await self._ask((), replace(claim, limit=0, wait=Millis(0)))
-        return answer.leases
+        self._unanswered = None
+        self._hear(answer)
+        for lease in answer.leases:
+            self.settle(hand_back(lease))
 
     async def flush(self) -> None:
         """Settle until nothing is left to be settled."""

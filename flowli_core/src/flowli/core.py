@@ -89,11 +89,11 @@ class Core:
         hub = self.need_hub(what)
         return hub.ready() or await hub.here()
 
-    async def enter(self) -> None:
-        """Open the driver and enter the lifespan, until the matching `leave`."""
+    async def enter(self, *, certain: bool = False) -> None:
+        """Open the driver and enter the lifespan, until the matching `leave`. ``certain`` is `Hub.hold`'s."""
         async with self._gate(), AsyncExitStack() as stack:
             if self.hub is not None:
-                await self.hub.hold()
+                await self.hub.hold(certain=certain)
                 stack.push_async_callback(self.hub.release)
             if not self._stays:
                 await self.context.enter_lifespan(stack)

@@ -18,7 +18,7 @@ from pydantic import ValidationError as PydanticError
 from flowli.attempt import Attempt, Cancel, current
 from flowli.core import Core
 from flowli.driver import Lease, Millis
-from flowli.durations import millis_to_instant
+from flowli.durations import LONGEST_SPAN, millis_to_instant, to_millis
 from flowli.errors import FlowliError
 from flowli.handler import call_handler
 from flowli.job import Job
@@ -29,7 +29,9 @@ from flowli.wire import Head, Memo, Unreadable, decode_head, decode_memo, split_
 
 __all__ = ["Execution", "Ready"]
 
-_read_head = lru_cache(maxsize=1024)(decode_head)
+_LONGEST = to_millis(LONGEST_SPAN)
+_NOT_YET = 1 << 52
+"""Milliseconds, some 140,000 years after the epoch."""
 
 
 class Ready:
@@ -57,13 +59,16 @@ class Execution:
         """What the handler will get, or the verdict on a record that is not for it: no handler was called, no attempt
         counted."""
         now = self.now()
+        case = Case(lease, self.core.defaults, _recall(lease.memo), now, now)
         try:
-            head, memo = _read_head(lease.head), decode_memo(lease.memo)
+            head = _read_head(lease.head)
         except Unreadable as exc:
-            case = Case(lease, self.core.defaults, Memo(), now, now)
             return park(case, f"unreadable: {exc}", FailureReason.UNREADABLE)
-        case = Case(lease, head.options, memo, now, now)
-        if lease.deliveries >= head.options.max_deliveries:
+        options = head.options
+        case = Case(lease, options, case.memo, now, now)
+        if case.memo.result is not None:
+            return park(case, "unreadable: its memo is damaged", FailureReason.UNREADABLE)
+        if lease.deliveries >= options.max_deliveries:
             lost = FlowliError(
                 f"{lease.deliveries} runners were lost under this job. Look at what it does to the process."
             )
@@ -71,9 +76,9 @@ class Execution:
         job = self.core.jobs.get(lease.name)
         if job is None:
             return park(case, f"no job {lease.name!r} is registered on {self.core.name}", FailureReason.UNKNOWN)
-        return self._validated(job, case, head)
+        return self._validated(job, case)
 
-    def _validated(self, job: Job[Any, Any, Any, Any], case: Case, head: Head) -> Ready | Verdict:
+    def _validated(self, job: Job[Any, Any, Any, Any], case: Case) -> Ready | Verdict:
         input_json, meta_json = split_body(case.lease.body)
         what, input, meta = "input", None, None
         try:
@@ -88,6 +93,8 @@ class Execution:
             return give_up(case, refuse(job.name, f"stored {what}", issues), FailureReason.VALIDATION, started=False)
         except FlowliError as exc:  # the definition itself is wrong here; another runner's may not be
             return park(case, str(exc), FailureReason.UNKNOWN)
+        except Exception as exc:  # a validator's own, on the way to the handler: a failure as any other
+            return fail(case, exc, self.random)
         return Ready(job, case, input, meta)
 
     async def execute(self, ready: Ready) -> Verdict:
@@ -129,3 +136,40 @@ class Execution:
             deadline=None if timeout is None else millis_to_instant(Millis(case.started_at + timeout)),
             flowli=self.core.flowli,
         )
+
+
+@lru_cache(maxsize=1024)
+def _read_head(head: bytes) -> Head:
+    read = decode_head(head)
+    options = read.options
+    spans = (options.timeout or 0, options.result_ttl, options.failed_ttl, options.unknown_ttl)
+    if not _are_counts(options.max_attempts, options.max_deliveries, *spans, below=_LONGEST + 1):
+        raise Unreadable("its head is damaged")
+    return read
+
+
+def _recall(memo: bytes) -> Memo:
+    """The memo; where it cannot be read, what parking left of it, with the bytes themselves as its result."""
+    try:
+        read = _read_memo(memo)
+    except Unreadable:
+        return Memo(result=memo)
+    if read.result is None:
+        return read
+    try:
+        return _read_memo(read.result)  # parked by a runner that could not read it
+    except Unreadable:
+        return read
+
+
+def _read_memo(memo: bytes) -> Memo:
+    read = decode_memo(memo)
+    if memo:
+        instants = (read.parked_since or 0, read.started_at or 0, read.finished_at or 0)
+        if not _are_counts(read.attempts, read.failures, read.crashes, read.parked_times, *instants, below=_NOT_YET):
+            raise Unreadable("its memo is damaged")
+    return read
+
+
+def _are_counts(*values: object, below: int) -> bool:
+    return all(type(value) is int and 0 <= value < below for value in values)

@@ -11,15 +11,30 @@ from functools import lru_cache
 
 from flowli.cron import parse_when
 from flowli.driver import Change, Driver, Millis, NewJob, StoredSchedule
-from flowli.errors import SchedulingError
+from flowli.errors import DriverClosed, DriverError, SchedulingError
 from flowli.journal import logger
 from flowli.wire import ScheduleBody, Unreadable, decode_head, decode_schedule, encode_head, encode_schedule
 
-__all__ = ["fire_due", "successor_of"]
+__all__ = ["fire_due", "successor_of", "try_to_fire"]
 
 _AT_ONCE = 100
 _BROKEN_AGAIN = 60_000
 _recurrence = lru_cache(maxsize=4096)(parse_when)
+
+
+async def try_to_fire(driver: Driver, now: Millis) -> bool:
+    """`fire_due`; False where the store is full or away: that puts schedules off, and nothing else."""
+    try:
+        await fire_due(driver, now)
+    except DriverClosed:
+        raise
+    except DriverError as exc:
+        logger.warning("schedules could not be fired, trying again in a moment: %s", exc)
+        return False
+    except Exception:
+        logger.exception("schedules could not be fired, trying again in a moment")
+        return False
+    return True
 
 
 async def fire_due(driver: Driver, now: Millis) -> int:
@@ -43,9 +58,11 @@ def _change(stored: StoredSchedule, now: Millis) -> Change | None:
     try:
         body = decode_schedule(stored.body)
         successor, job = successor_of(stored, body, now)
-    except (Unreadable, SchedulingError) as exc:
-        # Kept as it is, for a runner that can read it, and out of the way of the others.
-        logger.error("schedule %r cannot be fired here, looking again in a minute: %s", stored.key, exc)
+    except Exception as exc:
+        # Kept as it is, for a runner that can read it, and out of the way of the others. Damage may surface anywhere,
+        # and only the two that say nothing of what is stored are quoted.
+        why = exc if isinstance(exc, Unreadable | SchedulingError) else f"it is damaged ({type(exc).__name__})"
+        logger.error("schedule %r cannot be fired here, looking again in a minute: %s", stored.key, why)
         later = replace(stored, next_run_at=Millis(now + _BROKEN_AGAIN))
         return Change(key=stored.key, expected=stored.version, successor=later)
     return Change(key=stored.key, expected=stored.version, successor=successor, jobs=() if job is None else (job,))

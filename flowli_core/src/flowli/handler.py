@@ -32,7 +32,7 @@ def validate(job: Job[Any, Any, Any, Any], input: Any, meta: Any, *, at: int | N
     try:
         input = job.input_adapter.validate_python(input)
     except PydanticError as exc:
-        raise refuse(job.name, "input", issues_of(exc, "input", *index)) from None
+        raise refuse(job.name, "input", issues_of(exc, "input", *index, adapter=job.input_adapter)) from None
     if job.meta_adapter is None:
         if meta is not None:
             raise ValidationError(
@@ -42,7 +42,7 @@ def validate(job: Job[Any, Any, Any, Any], input: Any, meta: Any, *, at: int | N
     try:
         return input, job.meta_adapter.validate_python(meta)
     except PydanticError as exc:
-        raise refuse(job.name, "meta", issues_of(exc, "meta", *index)) from None
+        raise refuse(job.name, "meta", issues_of(exc, "meta", *index, adapter=job.meta_adapter)) from None
 
 
 async def call_handler(

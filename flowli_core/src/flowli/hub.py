@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
 
@@ -21,9 +23,12 @@ class _Station:
     """The driver of one loop."""
 
     driver: Driver
-    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    moving: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while the driver is opened or closed, which never happen at the same time."""
     is_open: bool = False
     holders: int = 0
+    closes: bool = True
+    """Whether the last holder closes it."""
 
 
 class Hub:
@@ -43,34 +48,56 @@ class Hub:
 
     async def here(self) -> Driver:
         """The running loop's driver, opened on first use."""
-        return self.ready() or (await self._opened()).driver
+        ready = self.ready()
+        if ready is not None:
+            return ready
+        async with self._moving() as station:
+            return await self._opened(station)
 
-    async def hold(self) -> Driver:
-        """As `here`, and keep it open until as many `release`."""
-        station = await self._opened()
-        station.holders += 1
-        return station.driver
+    async def hold(self, *, certain: bool = False) -> Driver:
+        """As `here`, and keep it open until as many `release`.
+
+        The last of them closes it; one that was open before anybody held it, only if one of them was ``certain``: who
+        opened it on first use may still wait for something.
+        """
+        async with self._moving() as station:
+            if station.holders == 0:
+                station.closes = not station.is_open
+            station.closes = station.closes or certain
+            driver = await self._opened(station)
+            station.holders += 1
+            return driver
 
     async def release(self) -> None:
-        """Undo one `hold`; the last one of this loop closes its driver."""
+        """Undo one `hold` of this loop."""
         loop = asyncio.get_running_loop()
         station = self._stations.get(loop)
         if station is None:
             return
         station.holders -= 1
-        if station.holders <= 0:
-            self._forget(loop)
-            station.is_open = False
-            await station.driver.close()
+        async with station.moving:
+            if station.holders <= 0 and station.closes and station.is_open:
+                station.is_open = False
+                try:
+                    await station.driver.close()
+                finally:
+                    self._forget(loop, station)
 
-    async def _opened(self) -> _Station:
-        station = self._station()
+    @asynccontextmanager
+    async def _moving(self) -> AsyncGenerator[_Station]:
+        """The running loop's station, which nobody else opens or closes meanwhile."""
+        while True:
+            station = self._station()
+            async with station.moving:
+                if self._station() is station:  # else it was left and forgotten while this call waited
+                    yield station
+                    return
+
+    async def _opened(self, station: _Station) -> Driver:
         if not station.is_open:
-            async with station.opening:
-                if not station.is_open:
-                    await station.driver.open()
-                    station.is_open = True
-        return station
+            await station.driver.open()
+            station.is_open = True
+        return station.driver
 
     def _station(self) -> _Station:
         loop = asyncio.get_running_loop()
@@ -87,9 +114,10 @@ class Hub:
                 self._stations[loop] = station
             return station
 
-    def _forget(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _forget(self, loop: asyncio.AbstractEventLoop, station: _Station) -> None:
         with self._lock:
-            station = self._stations.pop(loop)
+            if self._stations.get(loop) is station:
+                del self._stations[loop]
             if station.driver is self._root:
                 self._root_is_taken = False
 

@@ -122,9 +122,12 @@ class Job(Generic[_C_contra, _I_contra, _M_contra, _R_co]):
         return adapter_of(self.handler, "return", job=self.name)
 
     # On a runtime class: the definition. On a runtime: the bound surface, and only where the runtime's context is
-    # assignable to what the job asks for: the second overload is the static check of the context.
+    # assignable to what the job asks for: the last overload is the static check of the context.
+    # The second is for mypy, which reads the property `BoundJob.job` through its type's descriptor.
     @overload
     def __get__(self, instance: None, owner: type[Any], /) -> Self: ...
+    @overload
+    def __get__(self, instance: BoundJob[Any, Any, Any], owner: type[Any], /) -> Self: ...
     @overload
     def __get__(self, instance: Flowli[_C_contra], owner: type[Any], /) -> BoundJob[_I_contra, _M_contra, _R_co]: ...
     def __get__(self, instance: Any, owner: type[Any], /) -> Any:

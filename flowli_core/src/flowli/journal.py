@@ -68,31 +68,44 @@ class Journal:
 
     async def close(self, patience: float) -> None:
         """Let listeners hear the rest, for ``patience`` seconds."""
-        if self._teller is None:
+        teller = self._teller
+        if teller is None or teller is asyncio.current_task():  # the latter: a listener stops its runner
+            self._teller = None
             return
         try:
             await asyncio.wait_for(self.drain(), patience)
         except TimeoutError:
             logger.warning("a listener did not return within %.1fs; the rest of the events is dropped", patience)
-        self._teller.cancel()
-        await asyncio.wait({self._teller})
         self._teller = self._events = None
+        teller.cancel()
+        await asyncio.wait({teller}, timeout=patience)
 
     async def _tell(self, events: asyncio.Queue[RunnerEvent]) -> None:
-        while True:
+        while self._teller is asyncio.current_task() or not events.empty():
             event = await events.get()
-            for kind in type(event).__mro__:
-                for listener in self._listeners.get(kind, ()):
-                    await self._call(listener, event)
-            events.task_done()
+            try:
+                for kind in type(event).__mro__:
+                    for listener in self._listeners.get(kind, ()):
+                        await self._call(listener, event)
+            finally:
+                events.task_done()
 
     async def _call(self, listener: Callable[[Any], Any], event: RunnerEvent) -> None:
         try:
             outcome = listener(event)
             if inspect.isawaitable(outcome):
                 await outcome
-        except Exception:
-            logger.exception("a listener for %s failed; the job's outcome stands", type(event).__name__)
+        except (Exception, SystemExit, asyncio.CancelledError) as exc:
+            if isinstance(exc, asyncio.CancelledError) and _is_being_cancelled():
+                raise
+            frames = describe(exc).traceback
+            logger.error(
+                "a listener for %s failed, the job's outcome stands: %s: %s%s",
+                type(event).__name__,
+                type(exc).__name__,
+                message_of(exc),
+                f"\n{frames}" if frames else "",
+            )
 
     # what was written
 
@@ -121,6 +134,11 @@ class Journal:
             found.deliveries,
         )
         self.emit(LeaseRecovered(job_id=found.id, job_name=found.name, deliveries=found.deliveries))
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _log(verdict: Verdict) -> None:

@@ -11,10 +11,11 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 
 from flowli.attempts import Why
 from flowli.driver import Driver, Hold, Millis, Renewal
-from flowli.errors import DriverClosed, DriverUnavailable
+from flowli.errors import DriverError
 from flowli.journal import logger
 
 __all__ = ["Leases"]
@@ -29,32 +30,37 @@ _IDLE_S = 5.0
 """How long after the last lease the thread goes on looking before it sleeps until it is woken."""
 
 _CALL_S = 5.0
+_SHORTEST_CALL_S = 0.05
+_SHORTEST_PAUSE_S = 0.005
+_CLOSE_S = 0.2
 _BATCH = 1_000
 
 
 class Leases:
-    """The leases that a runner holds. `add` and `drop` may be called from any thread."""
+    """The leases that a runner holds. `add` and `drop` may be called from any thread; ``tell`` is called in the event
+    loop that made this object."""
 
-    def __init__(self, driver: Driver, lease_s: float, tell: Callable[[int, Why], None]) -> None:
+    def __init__(self, driver: Driver, lease_s: float, tell: Callable[[Hold, Why], None]) -> None:
         self._twin = driver.twin()
         self._lease_s = lease_s
+        self._margin_s = lease_s * _MARGIN
         self._lease_for = Millis(round(lease_s * 1000))
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._ends: dict[Hold, float] = {}
         self._news = threading.Condition()
         self._closed = False
+        self._ended = asyncio.Event()
         self._is_asleep = False
         self._used_at = time.monotonic()
         self._thread: threading.Thread | None = None
         self._renewed_at = time.monotonic()
 
-    def add(self, holds: Iterable[Hold], sent_at: float) -> None:
-        """These were claimed by a call that was sent at ``sent_at`` (monotonic seconds)."""
+    def add(self, holds: Iterable[Hold], ends_at: float) -> None:
+        """These end at ``ends_at`` (monotonic seconds), unless they are renewed."""
         with self._news:
-            if not self._ends:
-                self._renewed_at = sent_at
-            ends_at = sent_at + self._lease_s
+            began_at = ends_at - self._lease_s
+            self._renewed_at = min(self._renewed_at, began_at) if self._ends else began_at
             self._ends.update((hold, ends_at) for hold in holds)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="flowli-leases", daemon=True)
@@ -68,12 +74,15 @@ class Leases:
             self._ends.pop(hold, None)
 
     async def close(self) -> None:
-        """End the thread; what is still held lapses."""
+        """End the thread; what is still held lapses. A call that hangs at the store is left to end by itself."""
         with self._news:
             self._closed = True
             self._news.notify()
         if self._thread is not None:
-            await asyncio.to_thread(self._thread.join, _CALL_S)
+            try:
+                await asyncio.wait_for(self._ended.wait(), _CLOSE_S)
+            except TimeoutError:
+                logger.debug("a renewal hangs; its thread ends when it does")
 
     # below runs in the thread
 
@@ -92,6 +101,8 @@ class Leases:
             if opened:
                 self._call(loop, self._twin.close())
             loop.close()
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._ended.set)
 
     def _sleep(self) -> bool:
         """Wait until something may be due; False when it is all over."""
@@ -102,23 +113,40 @@ class Leases:
                     self._used_at = now
                 # A runner that works takes leases all the time: only one that is idle for a while is worth waking.
                 self._is_asleep = now - self._used_at > _IDLE_S
-                self._news.wait(None if self._is_asleep else min(_LOOK_S, self._lease_s / 6))
+                self._news.wait(None if self._is_asleep else self._pause(now))
                 self._is_asleep = False
-            return not self._closed
+            # A loop that was closed without a stop executes nothing any more: its leases lapse.
+            return not self._closed and not self._loop.is_closed()
+
+    def _pause(self, now: float) -> float:
+        """Until the next look, and no longer than until the first lease would have to be given up."""
+        pause = min(_LOOK_S, self._lease_s / 6)
+        first = min(self._ends.values(), default=None)
+        return pause if first is None else min(pause, max(_SHORTEST_PAUSE_S, first - self._margin_s - now))
 
     def _call(self, loop: asyncio.AbstractEventLoop, call: Coroutine[object, object, None]) -> bool:
-        """Run one call to its end, bounded; False when it failed."""
+        """Run one call, no longer than until a lease has to be given up; False when it failed."""
         try:
-            loop.run_until_complete(asyncio.wait_for(call, _CALL_S))
-        except (DriverUnavailable, DriverClosed, TimeoutError) as exc:
+            loop.run_until_complete(asyncio.wait_for(call, self._patience()))
+        except (DriverError, TimeoutError) as exc:
             logger.warning("leases could not be renewed, trying again: %s", exc or type(exc).__name__)
+            return False
+        except Exception:
+            logger.exception("leases could not be renewed, trying again")
             return False
         return True
 
+    def _patience(self) -> float:
+        with self._news:
+            first = min(self._ends.values(), default=None)
+        if first is None:
+            return _CALL_S
+        return min(_CALL_S, max(_SHORTEST_CALL_S, first - self._margin_s - time.monotonic()))
+
     async def _renew_or_look(self) -> None:
         sent_at = time.monotonic()
-        renew = sent_at - self._renewed_at >= self._lease_s / 3
         with self._news:
+            renew = sent_at - self._renewed_at >= self._lease_s / 3
             holds = list(self._ends)
         for at in range(0, len(holds), _BATCH):
             batch = holds[at : at + _BATCH]
@@ -130,10 +158,10 @@ class Leases:
     def _note(self, batch: list[Hold], found: Iterable[Renewal], sent_at: float | None) -> None:
         for hold, renewal in zip(batch, found, strict=True):
             if renewal is Renewal.LOST:
-                self._stop(hold, Why.LOST)
+                self._stop(hold, "the lease of job %s was lost; its handler is stopped")
             else:
                 if renewal is Renewal.CANCEL:
-                    self._loop.call_soon_threadsafe(self._tell, hold.token, Why.ASKED)
+                    self._say(hold, Why.ASKED)
                 if sent_at is not None:
                     self._extend(hold, sent_at)
 
@@ -144,13 +172,19 @@ class Leases:
 
     def _fence(self) -> None:
         """Stop what could not be renewed in time, before somebody else may start it."""
-        late = time.monotonic() + self._lease_s * _MARGIN
+        late = time.monotonic() + self._margin_s
         with self._news:
             over = [hold for hold, ends_at in self._ends.items() if ends_at <= late]
         for hold in over:
-            logger.warning("the lease of job %s could not be renewed in time; its handler is stopped", hold.id)
-            self._stop(hold, Why.LOST)
+            self._stop(hold, "the lease of job %s could not be renewed in time; its handler is stopped")
 
-    def _stop(self, hold: Hold, why: Why) -> None:
-        self.drop(hold)
-        self._loop.call_soon_threadsafe(self._tell, hold.token, why)
+    def _stop(self, hold: Hold, text: str) -> None:
+        with self._news:
+            if self._ends.pop(hold, None) is None:  # it ended meanwhile
+                return
+        logger.warning(text, hold.id)
+        self._say(hold, Why.LOST)
+
+    def _say(self, hold: Hold, why: Why) -> None:
+        with suppress(RuntimeError):  # a loop that was closed a moment ago has no handlers
+            self._loop.call_soon_threadsafe(self._tell, hold, why)

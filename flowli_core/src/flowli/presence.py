@@ -10,7 +10,6 @@ import os
 import socket
 
 from flowli.driver import Driver, Millis, RunnerNote
-from flowli.errors import DriverError
 from flowli.journal import logger
 from flowli.wire import encode_note
 
@@ -46,7 +45,7 @@ class Presence:
             until = Millis(view.now + alive_for) if alive_for else Millis(0)
             note = RunnerNote(id=self._runner, queues=self._queues, note=self._note, alive_until=until)
             await self._driver.announce(note)
-        except DriverError as exc:
+        except Exception as exc:
             logger.debug("the runner could not be announced: %s", exc)
 
     async def end(self) -> None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any, Self, TypeVar
 
 from flowli.conversation import Terms
 from flowli.durations import parse_span, to_millis
-from flowli.errors import StrategyError, ValidationError
+from flowli.errors import DriverClosed, StrategyError, ValidationError
 from flowli.events import RunnerEvent
 from flowli.ids import check_name, make_id
 from flowli.journal import Journal, Listener, logger
@@ -64,6 +64,8 @@ class Runner:
         self._journal = Journal()
         self._shift: Shift | None = None
         self._stay: AsyncExitStack | None = None
+        self._is_taken = False
+        self._ending = asyncio.Lock()
         self.abandoned = 0
         """Handlers that the last `stop` left behind: they ignored their cancellation, or sit in a thread."""
 
@@ -74,7 +76,7 @@ class Runner:
 
     @property
     def running(self) -> bool:
-        """Between `start` and the end of `stop`."""
+        """Between `start` and the end of `stop`, and during `run_once`."""
         return self._shift is not None
 
     def on(self, event: type[E], /) -> Callable[[Listener[E]], Listener[E]]:
@@ -88,33 +90,20 @@ class Runner:
 
     async def run_once(self) -> int:
         """Recover, fire schedules, and execute what was due when it was called; how many attempts it executed."""
-        async with self._tick() as shift:
+        async with self._at_work() as shift:
             return await shift.tick(self._most_per_tick)
 
     async def run_until_idle(self) -> int:
         """`run_once` until nothing is due: for tests and bursts. How many attempts it executed."""
-        total = 0
-        async with self._tick() as shift:
-            while executed := await shift.tick(None):
-                total += executed
-        return total
-
-    @asynccontextmanager
-    async def _tick(self) -> AsyncGenerator[Shift]:
-        if self.running:
-            raise StrategyError(
-                "The runner was started and works by itself. Call run_once() on one that is not running."
-            )
-        async with await self._enter():
-            assert self._shift is not None
-            yield self._shift
+        async with self._at_work() as shift:
+            return await shift.tick_until_idle()
 
     async def start(self) -> None:
-        """Work in the background of this event loop until `stop`."""
-        if self.running:
-            raise StrategyError("The runner is running already.")
-        stay = await self._enter()
-        self._stay = stay
+        """Work in the background of this event loop until `stop`. StrategyError if it works already."""
+        async with AsyncExitStack() as stack:
+            shift = await stack.enter_async_context(self._at_work())
+            self._stay = stack.pop_all()
+        shift.begin()
         logger.info(
             "runner started  app=%s driver=%s jobs=%d concurrency=%d lease=%gs id=%s",
             self._core.name,
@@ -124,27 +113,29 @@ class Runner:
             self._terms.lease_for / 1000,
             self.id,
         )
-        assert self._shift is not None
-        self._shift.begin()
 
     async def stop(self, grace: Span = "30s") -> None:
         """Claim nothing more, let handlers end for ``grace``, cancel the rest and hand their jobs back; then close.
 
-        It returns within ``grace`` and about two seconds, even if a handler ignores its cancellation (`abandoned`).
+        It returns within ``grace`` and about two seconds, even if a handler ignores its cancellation (`abandoned`). A
+        runner that was not started, or was stopped, stays as it is; one that is being stopped is waited for.
         """
-        shift, stay = self._shift, self._stay
-        if shift is None or stay is None:
-            return
-        try:
-            await shift.finish(parse_span(grace, what="grace").total_seconds())
-        finally:
-            self._stay = None
-            await stay.aclose()
+        grace_s = parse_span(grace, what="grace").total_seconds()
+        async with self._ending:
+            shift, stay, self._stay = self._shift, self._stay, None
+            if shift is None or stay is None:
+                return
+            logger.info("draining  %d running, grace %gs", shift.busy, grace_s)
+            async with stay:
+                await shift.finish(grace_s)
+        logger.info("runner stopped  id=%s", self.id)
 
     async def run(self, grace: Span = "30s") -> None:
-        """Work until SIGTERM or SIGINT, then `stop`. A second signal hands back at once."""
+        """Work until SIGTERM or SIGINT, then `stop`. A second signal hands back at once.
+
+        Raises DriverClosed if the driver was closed under it.
+        """
         parse_span(grace, what="grace")
-        loop = asyncio.get_running_loop()
         asked = asyncio.Event()
 
         def ask() -> None:
@@ -153,19 +144,14 @@ class Runner:
                 self._shift.hurry()
             asked.set()
 
-        await self.start()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, ask)
-        try:
-            await self._until(asked)
-            logger.info("draining  %d running, grace %s", self._shift.busy if self._shift else 0, grace)
-        finally:
+        with _signals(ask):
+            await self.start()
             try:
-                await self.stop(grace)
+                await self._until(asked)
             finally:
-                for number in (signal.SIGTERM, signal.SIGINT):
-                    loop.remove_signal_handler(number)
-        logger.info("runner stopped")
+                await self.stop(grace)
+        if not asked.is_set():
+            raise DriverClosed("The driver was closed under the runner. Stop the runner first.")
 
     async def _until(self, asked: asyncio.Event) -> None:
         """Until somebody asked, or the work ended by itself."""
@@ -181,19 +167,29 @@ class Runner:
     async def __aexit__(self, *exc: object) -> None:
         await self.stop()
 
-    async def _enter(self) -> AsyncExitStack:
-        """Hold the runtime open, and have a shift; the stack undoes both."""
+    @asynccontextmanager
+    async def _at_work(self) -> AsyncGenerator[Shift]:
+        """Hold the runtime open, and have a shift."""
+        if self._is_taken:
+            raise StrategyError(
+                "The runner is at work already. Stop it first, or make another one: any number may serve a store."
+            )
+        self._is_taken = True
         async with AsyncExitStack() as stack:
+            stack.callback(self._leave)
             await self._core.enter()
             stack.push_async_callback(self._core.leave)
             driver = await self._core.driver("A runner cannot work")
             self._shift = Shift(self._core, driver, self._terms, self._journal, self._concurrency)
-            stack.push_async_callback(self._leave, self._shift)
-            return stack.pop_all()
+            stack.push_async_callback(self._close, self._shift)
+            yield self._shift
 
-    async def _leave(self, shift: Shift) -> None:
+    async def _close(self, shift: Shift) -> None:
         self.abandoned = await shift.close()
+
+    def _leave(self) -> None:
         self._shift = None
+        self._is_taken = False
 
 
 def _at_least_one(what: str, value: Any) -> int:
@@ -207,3 +203,18 @@ def _span(what: str, value: Span, shortest: timedelta) -> timedelta:
     if span < shortest:
         raise ValidationError(f"{what} is at least {shortest.total_seconds():g}s; got {span.total_seconds():g}s.")
     return span
+
+
+@contextmanager
+def _signals(ask: Callable[[], None]) -> Generator[None]:
+    """Call ``ask`` for SIGTERM and SIGINT, and put back afterwards what was there."""
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        loop.add_signal_handler(number, ask)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)

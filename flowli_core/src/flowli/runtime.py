@@ -115,7 +115,7 @@ class Flowli(Generic[_C_co]):
         return job
 
     async def __aenter__(self) -> Self:
-        await self.__flowli__.enter()
+        await self.__flowli__.enter(certain=True)
         return self
 
     async def __aexit__(self, *exc: object) -> None:

@@ -8,19 +8,34 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, get_args
 
 from pydantic import TypeAdapter
 from pydantic import ValidationError as PydanticError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
+from pydantic_core.core_schema import ErrorType
 
 from flowli.errors import DefinitionError, ValidationError
 
 __all__ = ["adapter_of", "issues_of", "refuse"]
 
 _MOST_SHOWN = 5
+_WORD = re.compile(r"\w+")
+_LABELS = frozenset(("key", "value", "after", "before", "wrap", "constrained", "tagged", "lax", "or", "strict"))
+"""Words of pydantic's own in the place of a finding, beside those of the schema: ``constrained-str``, ``[key]``."""
+_QUOTING = (
+    "value_error",
+    "assertion_error",
+    "union_tag_invalid",
+    "get_attribute_error",
+    "mapping_type",
+    "iteration_error",
+)
+_DISCREET = frozenset(get_args(ErrorType)).difference(_QUOTING)
+"""The types of finding whose text says what was expected, and does not quote what came."""
 
 
 def adapter_of(handler: Callable[..., Any], parameter: str | None, *, job: str) -> TypeAdapter[Any]:
@@ -74,19 +89,46 @@ def _names(handler: Callable[..., Any]) -> dict[str, Any]:
     return names
 
 
-def issues_of(exc: PydanticError, *where: str | int) -> tuple[Mapping[str, Any], ...]:
-    """pydantic's findings below ``where``, without the inputs that its own text would show."""
+def issues_of(
+    exc: PydanticError, *where: str | int, adapter: TypeAdapter[Any] | None = None
+) -> tuple[Mapping[str, Any], ...]:
+    """pydantic's findings below ``where``, without the inputs that its own text would show.
+
+    With the ``adapter`` that raised it, a key that the data brought (of a dict, of an unknown field) is ``"?"``.
+    """
+    known = None if adapter is None else _LABELS.union(_words(adapter.core_schema))
     return tuple(
-        {"loc": (*where, *error["loc"]), "type": error["type"], "msg": _message(error)}
+        {"loc": (*where, *_place(error["loc"], known)), "type": error["type"], "msg": _message(error)}
         for error in exc.errors(include_url=False, include_input=False, include_context=False)
     )
 
 
+def _place(loc: Sequence[str | int], known: frozenset[str] | None) -> Iterator[str | int]:
+    for part in loc:
+        words = _WORD.findall(part) if isinstance(part, str) else ()
+        yield part if known is None or isinstance(part, int) or (words and known.issuperset(words)) else "?"
+
+
+def _words(schema: Any) -> Iterator[str]:
+    """Every word that the author of a schema wrote, and pydantic's own."""
+    kind: type[object] = type(schema)
+    if kind is str:
+        yield from _WORD.findall(schema)
+    elif kind is dict:
+        for key, value in schema.items():
+            yield from _words(key)
+            if key not in ("default", "metadata"):
+                yield from _words(value)
+    elif kind in (list, tuple):
+        for value in schema:
+            yield from _words(value)
+
+
 def _message(error: Mapping[str, Any]) -> str:
-    # The text of a validator of the user's own may quote the value; that of pydantic's built-in types does not.
-    if error["type"] in {"value_error", "assertion_error"}:
-        return "a validator of the model refused it"
-    return str(error["msg"])
+    # The text of a validator of the user's own may quote the value; that of most of pydantic's built-in types does not.
+    if error["type"] in _DISCREET:
+        return str(error["msg"])
+    return "it names no member of the union" if error["type"] == "union_tag_invalid" else "a validator refused it"
 
 
 def refuse(job: str, what: str, issues: Sequence[Mapping[str, Any]]) -> ValidationError:

@@ -20,7 +20,20 @@ from flowli.options import Options
 from flowli.records import FailureReason, JobError, WaitingFor
 from flowli.wire import Memo, encode_memo
 
-__all__ = ["Case", "Verdict", "cancel", "complete", "describe", "fail", "give_up", "message_of", "park", "release"]
+__all__ = [
+    "Case",
+    "Verdict",
+    "cancel",
+    "complete",
+    "describe",
+    "fail",
+    "give_up",
+    "hand_back",
+    "message_of",
+    "park",
+    "release",
+    "set_aside",
+]
 
 _MOST_MESSAGE, _MOST_TRACEBACK = 2_000, 16_000
 _FIRST_PARK, _LONGEST_PARK = 1_000, 60_000
@@ -112,25 +125,43 @@ def give_up(
     return Verdict(settlement, Move.FAIL, case.lease.name, number, case.run_s, error, reason)
 
 
-def cancel(case: Case, *, started: bool = True) -> Verdict:
+def cancel(case: Case) -> Verdict:
     """The handler raised `Cancel`, or a request to cancel reached it."""
     memo = _counted(case, finished_at=case.now)
-    if not started:
-        memo = _not_started(case, memo)
     keep_for = case.options.result_ttl
     settlement = _settlement(case, Move.CANCEL, encode_memo(memo) if keep_for else b"", keep_for=keep_for)
     return Verdict(settlement, Move.CANCEL, case.lease.name, case.number, case.run_s)
 
 
-def release(lease: Lease, case: Case | None) -> Verdict:
-    """Handed back at shutdown: to the front, no failure. ``case`` is None where the handler was not started."""
-    memo = lease.memo if case is None else encode_memo(_counted(case))
+def release(case: Case) -> Verdict:
+    """Handed back at shutdown, after its handler was started: to the front, no failure."""
+    return _handed_back(case.lease, encode_memo(_counted(case)))
+
+
+def hand_back(lease: Lease) -> Verdict:
+    """Handed back as it came: its handler was not started."""
+    return _handed_back(lease, lease.memo)
+
+
+def _handed_back(lease: Lease, memo: bytes) -> Verdict:
     settlement = Settlement(lease.id, lease.queue, lease.token, after(State.ACTIVE, Move.RELEASE), memo)
     return Verdict(settlement, Move.RELEASE, lease.name)
 
 
+def set_aside(lease: Lease) -> Verdict:
+    """Nothing could be decided about this record: it waits, as it came, and is looked at again."""
+    wait = Millis(_LONGEST_PARK)
+    state = after(State.ACTIVE, Move.PARK)
+    settlement = Settlement(lease.id, lease.queue, lease.token, state, lease.memo, delay=wait)
+    error = FlowliError("the runner could not judge it")
+    return Verdict(settlement, Move.PARK, lease.name, error=error, wait=wait)
+
+
 def park(case: Case, why: str, reason: FailureReason) -> Verdict:
-    """Not for this runner: wait for one that can, longer each time; after ``unknown_ttl`` the end, with ``reason``."""
+    """Not for this runner: wait for one that can, longer each time; after ``unknown_ttl`` the end, with ``reason``.
+
+    A memo that cannot be read is kept as it is, where that of a completed job has the result.
+    """
     memo = case.memo
     since = memo.parked_since or case.now
     error = FlowliError(why)
@@ -147,6 +178,7 @@ def park(case: Case, why: str, reason: FailureReason) -> Verdict:
         waiting_for=WaitingFor.RUNNER,
         parked_since=since,
         parked_times=memo.parked_times + 1,
+        result=memo.result,
     )
     settlement = _settlement(case, Move.PARK, encode_memo(parked), delay=wait)
     return Verdict(settlement, Move.PARK, case.lease.name, error=error, reason=reason, wait=wait)
@@ -161,6 +193,7 @@ def _not_started(case: Case, memo: Memo) -> Memo:
         reason=memo.reason,
         started_at=case.memo.started_at,
         finished_at=memo.finished_at,
+        result=case.memo.result,
     )
 
 
@@ -168,9 +201,9 @@ def describe(error: BaseException) -> JobError:
     """An exception as text: bounded, without locals, and without the inputs that pydantic's own text shows."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    frames = "".join(traceback.format_tb(error.__traceback__))
+    frames = _printable("".join(traceback.format_tb(error.__traceback__)))
     return JobError(
-        type=name,
+        type=_printable(name),
         message=message_of(error),
         code=error.code if isinstance(error, FlowliError) else None,
         traceback=frames[-_MOST_TRACEBACK:] or None,
@@ -179,9 +212,18 @@ def describe(error: BaseException) -> JobError:
 
 def message_of(error: BaseException) -> str:
     """The exception's text, bounded; of a pydantic error only where and what kind its findings are."""
-    if isinstance(error, PydanticError):
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        text = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in found)
-    else:
-        text = str(error)
+    try:
+        text = _printable(_findings(error) if isinstance(error, PydanticError) else str(error))
+    except Exception:
+        text = "(its text cannot be made)"
     return text if len(text) <= _MOST_MESSAGE else text[:_MOST_MESSAGE] + "..."
+
+
+def _findings(error: PydanticError) -> str:
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in found)
+
+
+def _printable(text: str) -> str:
+    """Without lone surrogates, as names of files may bring them: they can be neither stored nor printed."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")

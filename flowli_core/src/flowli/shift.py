@@ -6,28 +6,33 @@ It knows how attempts, leases and the conversation with the store go together. I
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
-from flowli.attempts import Attempts, Why
+from flowli.attempts import Attempts, Why, hold_of
 from flowli.conversation import Conversation, Terms
 from flowli.core import Core
-from flowli.driver import Claim, Driver, Exchanged, Hold, Lease, Millis
-from flowli.errors import DriverClosed, DriverUnavailable
+from flowli.driver import Driver, Exchanged, Hold, Lease, Millis
+from flowli.errors import DriverClosed, DriverError
 from flowli.execution import Execution
-from flowli.firing import fire_due
+from flowli.firing import try_to_fire
 from flowli.journal import Journal, logger
 from flowli.leases import Leases
 from flowli.presence import Presence
-from flowli.settle import release
+from flowli.repeat import repeat
+from flowli.settle import hand_back
 from flowli.threads import HandlerThreads
 
 __all__ = ["Shift"]
 
-_FLUSH_S = 0.7
-"""How long the last settlements may take. With the second that a deaf handler gets it stays within two after the grace.
-"""
-
 _HICCUP_S = 1.0
+_FIRE_AGAIN = Millis(1_000)
+
+_LAST_S = 1.7
+"""How long all that follows the grace may take: a deaf handler's second, the last settlements, the last events."""
+
+_LEAST_S = 0.05
+"""What each of these gets when the others used up that time."""
 
 
 class Shift:
@@ -46,7 +51,9 @@ class Shift:
         self._presence = Presence(driver, terms.runner, terms.queues, tuple(core.jobs))
         self._stopping = False
         self._hurried = asyncio.Event()
-        self._waiting: tuple[Claim, asyncio.Task[Exchanged]] | None = None
+        self._end_by: float | None = None
+        self._taken = 0
+        self._waiting: asyncio.Task[Exchanged] | None = None
         self._work: asyncio.Task[None] | None = None
 
     @property
@@ -54,8 +61,13 @@ class Shift:
         """Attempts under way."""
         return len(self._attempts)
 
-    def _take(self, leases: Sequence[Lease], since: float) -> None:
-        self._leases.add([Hold(lease.queue, lease.id, lease.token) for lease in leases], since)
+    def _take(self, leases: Sequence[Lease], ends_at: float) -> None:
+        self._taken += len(leases)
+        if self._stopping:  # asked for before the runner was told to stop
+            for lease in leases:
+                self._talk.settle(hand_back(lease))
+            return
+        self._leases.add([hold_of(lease) for lease in leases], ends_at)
         self._attempts.start(leases)
 
     def _ended(self, hold: Hold) -> None:
@@ -68,8 +80,20 @@ class Shift:
         """Recover, fire, and execute as many jobs as are ready now (at most ``most``); how many attempts that made."""
         before = self._attempts.executed
         budget = await self._ready_now()
-        if most is not None:
-            budget = min(budget, most)
+        await self._work_off(budget if most is None else min(budget, most))
+        return self._attempts.executed - before
+
+    async def tick_until_idle(self) -> int:
+        """Tick until nothing is ready; how many attempts that made."""
+        before = self._attempts.executed
+        while budget := await self._ready_now():
+            taken = self._taken
+            await self._work_off(budget)
+            if self._taken == taken:  # other runners have it all
+                break
+        return self._attempts.executed - before
+
+    async def _work_off(self, budget: int) -> None:
         while budget > 0 or self.busy:
             self._talk.news.clear()
             free = min(self._concurrency - self.busy, budget)
@@ -82,18 +106,21 @@ class Shift:
                 await self._talk.news.wait()
         await self._talk.flush()
         await self._journal.drain()
-        return self._attempts.executed - before
 
     async def _ready_now(self) -> int:
         """How many jobs are ready, once all that lapsed is handed back, all that is due is promoted and schedules are
         fired."""
         answer = await self._talk.exchange(self._talk.claim(0))
         if answer.schedule_at is not None and answer.schedule_at <= answer.now:
-            await fire_due(self._driver, answer.now)
+            await self._fire(answer.now)
         while answer.next_at is not None and answer.next_at <= answer.now:
             answer = await self._talk.exchange(self._talk.claim(0))
-        view = await self._driver.overview(self._queues)
+        view = await repeat(lambda: self._driver.overview(self._queues))
         return sum(queue.queued for queue in view.queues.values())
+
+    async def _fire(self, now: Millis) -> None:
+        if not await try_to_fire(self._driver, now):
+            self._talk.put_off_schedules(_FIRE_AGAIN)
 
     # working until told to stop
 
@@ -121,7 +148,7 @@ class Shift:
 
     async def _serve(self) -> None:
         talk = self._talk
-        while not (self._stopping and not self.busy and not talk.has_verdicts and self._waiting is None):
+        while not (self._stopping and not self.busy and talk.is_over):
             talk.news.clear()
             self._hear_waiting()
             if self._stopping:
@@ -135,42 +162,32 @@ class Shift:
                 await talk.news.wait()
 
     async def _claim(self) -> None:
-        talk, free = self._talk, self._concurrency - self.busy
-        await self._fire()
+        talk = self._talk
+        if talk.schedules_are_due:
+            await self._fire(talk.store_now)
         wait = Millis(0) if talk.has_verdicts else talk.wait
-        claim = talk.claim(free, wait=wait)
+        claim = talk.claim(self._concurrency - self.busy, wait=wait)
         if wait == 0:
             await talk.exchange(claim)
             return
-        call = asyncio.create_task(talk.exchange(claim), name="flowli-waiting")
-        call.add_done_callback(lambda _: talk.news.set())
-        self._waiting = claim, call
+        self._waiting = asyncio.create_task(talk.exchange(claim), name="flowli-waiting")
+        self._waiting.add_done_callback(lambda _: talk.news.set())
         await talk.news.wait()
 
-    async def _fire(self) -> None:
-        last = self._talk.last
-        if last is None or last.schedule_at is None or last.schedule_at > self._talk.store_now:
-            return
-        try:
-            await fire_due(self._driver, self._talk.store_now)
-        except DriverUnavailable as exc:
-            logger.warning("schedules could not be fired, trying again: %s", exc)
-
     def _hear_waiting(self) -> None:
-        if self._waiting is not None and self._waiting[1].done():
-            _, call = self._waiting
-            self._waiting = None
+        if self._waiting is not None and self._waiting.done():
+            call, self._waiting = self._waiting, None
             call.result()
 
     async def _stop_waiting(self) -> None:
         """Cancel the waiting claim, and hand back what it may have leased all the same."""
-        if self._waiting is None:
-            return
-        (claim, call), self._waiting = self._waiting, None
-        if not call.cancel() or await _ended_by_itself(call):
-            return
-        for lease in await self._talk.hand_back(claim):
-            self._talk.settle(release(lease, None))
+        if self._waiting is not None:
+            self._waiting.cancel()
+            await asyncio.wait({self._waiting})
+            if not self._waiting.cancelled():
+                self._hear_waiting()
+            self._waiting = None
+        await self._talk.hand_back()
 
     # the end
 
@@ -183,36 +200,53 @@ class Shift:
         self._stopping = True
         self._talk.news.set()
         await self._idle(grace_s)
+        self._end_by = time.monotonic() + _LAST_S
         if self.busy:
             logger.warning("handing back after the grace: %s", ", ".join(sorted(self._attempts.names)))
             self._attempts.cancel_all(Why.SHUTDOWN)
             await self._attempts.idle()
-        await asyncio.wait({self.work}, timeout=_FLUSH_S)
-        if not self.work.done():
-            logger.error("the last outcomes could not be written; the leases of their jobs lapse")
-        await self._presence.end()
+        await asyncio.gather(asyncio.wait({self.work}, timeout=self._left()), self._presence.end())
 
     async def _idle(self, grace_s: float) -> None:
+        """Until no handler is under way, ``grace_s`` have passed, somebody hurries, or nothing can be settled."""
         idle = asyncio.create_task(self._attempts.idle())
         hurried = asyncio.create_task(self._hurried.wait())
-        await asyncio.wait({idle, hurried}, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
-        for task in (idle, hurried):
-            task.cancel()
+        try:
+            await asyncio.wait({idle, hurried, self.work}, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            idle.cancel()
+            hurried.cancel()
 
     async def close(self) -> int:
-        """Release everything; how many handlers are left behind."""
-        for task in [self._work, self._waiting[1] if self._waiting else None]:
+        """Hand back what is under way, release everything; how many handlers are left behind."""
+        self._stopping = True
+        for task in (self._work, self._waiting):
             if task is not None and not task.done():
                 task.cancel()
                 await asyncio.wait({task})
-        self._attempts.cancel_all(Why.LOST)
+        self._attempts.cancel_all(Why.SHUTDOWN)
         await self._attempts.idle()
-        await self._leases.close()
-        await self._journal.close(_FLUSH_S)
+        await self._say_the_rest()
+        await asyncio.gather(self._presence.end(), self._leases.close())
+        await self._journal.close(self._left())
         self._threads.shutdown(wait=False, cancel_futures=True)
         return self._attempts.abandoned + self._threads.busy
 
+    async def _say_the_rest(self) -> None:
+        """What `finish` did not come to: it was not called, cancelled, or the store was away."""
+        if self._talk.is_over:
+            return
+        try:
+            async with asyncio.timeout(self._left()):
+                await self._talk.hand_back()
+                await self._talk.flush()
+        except Exception as exc:
+            why = exc if isinstance(exc, DriverError) else type(exc).__name__
+            logger.error("the last outcomes could not be written, the leases of their jobs lapse: %s", why)
 
-async def _ended_by_itself(call: asyncio.Task[Exchanged]) -> bool:
-    await asyncio.wait({call})
-    return not call.cancelled()
+    def _left(self) -> float:
+        """Seconds that are left for the end."""
+        now = time.monotonic()
+        if self._end_by is None:
+            self._end_by = now + _LAST_S
+        return max(_LEAST_S, self._end_by - now)

@@ -40,6 +40,8 @@ class HandlerThreads(ThreadPoolExecutor):
             self._busy += 1
         try:
             return fn(*args, **kwargs)
+        except StopIteration as exc:  # no future can carry one: whoever awaits it would wait for ever
+            raise RuntimeError("the handler raised StopIteration") from exc
         finally:
             with self._counting:
                 self._busy -= 1

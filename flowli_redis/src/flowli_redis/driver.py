@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,11 @@ __all__ = ["RedisDriver"]
 class RedisDriver:
     """Keeps jobs in Redis (6.2 or newer) or Valkey, below one prefix, through redis-py.
 
+    ``source`` is a URL (``redis://``, ``rediss://``, ``unix://``) or a ``redis.asyncio.Redis``, whose settings are
+    taken; the driver opens connections of its own and never uses or closes the client's. Drivers with the same
+    store and prefix see the same jobs. `open` refuses a server that may evict keys, unless ``allow_eviction`` is
+    set: then a full server may drop jobs. DefinitionError for a prefix that is not 1 to 64 letters, digits, ``_``,
+    ``.`` or ``-``.
     """
 
     def __init__(self, source: str | Redis, *, prefix: str = "default", allow_eviction: bool = False) -> None:
@@ -53,6 +59,7 @@ class RedisDriver:
         self._allow_eviction = allow_eviction
         self._transport: RedisTransport | None = None
         self._namespace: Namespace | None = None
+        self._opening = asyncio.Lock()
 
     def __str__(self) -> str:
         return f"{self._settings.where} prefix={self._keys.prefix}"
@@ -72,17 +79,17 @@ class RedisDriver:
 
     async def open(self) -> None:
         """Connect, and refuse a server that is too old, may evict jobs, or holds another layout. Idempotent."""
-        if self._transport is not None:
-            self._transport.check()
-            return
-        channel = self._keys.channel(f"{os.getpid()}-{secrets.token_hex(8)}")
-        transport = RedisTransport(self._settings, channel)
-        try:
-            await greet(transport, self._keys, self._settings.where, allow_eviction=self._allow_eviction)
-        except BaseException:
-            await transport.close()
-            raise
-        self._transport, self._namespace = transport, Namespace(self._keys, transport)
+        async with self._opening:
+            if self._transport is not None:
+                self._transport.check()
+                return
+            transport = RedisTransport(self._settings, self._keys.channel(f"{os.getpid()}-{secrets.token_hex(8)}"))
+            try:
+                await greet(transport, self._keys, self._settings.where, allow_eviction=self._allow_eviction)
+            except BaseException:
+                await transport.close()
+                raise
+            self._transport, self._namespace = transport, Namespace(self._keys, transport)
 
     async def close(self) -> None:
         """End waiting calls with DriverClosed and close the driver's own connections. Idempotent."""

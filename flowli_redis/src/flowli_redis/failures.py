@@ -43,6 +43,8 @@ def cannot_connect(where: str, error: BaseException) -> DriverError:
     """No connection, so nothing was sent. Only the handshake is behind it: its text names the host and a reason."""
     if isinstance(error, AuthenticationError):
         return DriverError(f"{where} refused the login; check user name and password.")
+    if isinstance(error, ResponseError):
+        return DriverError(f"{where} refused the connection ({_code(error)}); check user, password and database.")
     return DriverUnavailable(f"Cannot connect to {where}: {type(error).__name__}. Is it running and reachable?")
 
 
@@ -61,7 +63,7 @@ def refused(where: str, error: RedisError, *, maybe_written: bool) -> DriverErro
         return DriverUnavailable(f"{where} cannot serve now ({code}).", maybe_written=maybe_written)
     if code == "NOPERM":
         return DriverError(
-            f"{where} denies a command or a key that Flowli needs (NOPERM); see the README of flowli-redis."
+            f"{where} denies a command or a key that Flowli needs (NOPERM); see the page of the redis-py driver."
         )
     return DriverError(f"{where} refused a command ({code}).")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
@@ -50,7 +50,7 @@ class RedisTransport:
     async def run(self, requests: Sequence[Request], *, writes: bool) -> Sequence[Any]:
         """The replies to requests sent together, on a connection that nothing waits on."""
         self.check()
-        async with self._within(CONNECT_SECONDS + 2 * _REPLY_SECONDS, writes=False), self._slots:
+        async with self._within(CONNECT_SECONDS + 2 * _REPLY_SECONDS, writes=writes), self._slots:
             link = await self._take(self._idle)
             replies = await self._converse(link, requests, _REPLY_SECONDS, writes=writes)
             await self._give_back(link, self._idle)
@@ -93,7 +93,8 @@ class RedisTransport:
             return
         now = asyncio.get_running_loop().time()
         for scope in list(self._scopes):
-            scope.reschedule(now - 1)
+            with suppress(RuntimeError):  # it has just run out by itself
+                scope.reschedule(now - 1)
         await self._listener.stop()
         for link in [*self._idle, *self._sleepers]:
             await link.close()

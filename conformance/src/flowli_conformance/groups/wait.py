@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from flowli.driver import Driver, Exchanged, Millis, State
 from flowli_conformance.bench import HOUR, MINUTE, SECOND, Bench, background, new_job, promptly, settlement
@@ -11,10 +12,12 @@ from flowli_conformance.suite import Suite
 __all__ = ["WaitSuite"]
 
 _LONG = 10 * MINUTE
+_LONGER = HOUR
+"""A lease that ends after the wait: its end must not be what wakes the next runner."""
 
 
 async def _waiting_claim(bench: Bench, driver: Driver, *, limit: int = 1, runner: str = "runner") -> Exchanged:
-    return await driver.exchange([], bench.claim(limit, runner=runner, wait=_LONG))
+    return await driver.exchange([], bench.claim(limit, runner=runner, lease_for=_LONGER, wait=_LONG))
 
 
 class WaitSuite(Suite):
@@ -152,6 +155,19 @@ class WaitSuite(Suite):
             await live.enqueue(new_job("a"))
             found = await promptly(waiting, "A runner that gave up its wait must not take wake-ups from the others.")
         assert [lease.id for lease in found.leases] == ["a"], "the runner that still waits has the job"
+
+    async def test_a_wake_up_does_not_die_with_a_runner_that_was_woken(self, live: Bench) -> None:
+        gone, here = (live.claim(1, runner=runner, lease_for=_LONGER, wait=_LONG) for runner in ("gone", "here"))
+        async with background(live.exchange(gone)) as first, background(live.exchange(here)) as second:
+            await live.under_way()
+            await live.enqueue(new_job("a"))
+            first.cancel()
+            await asyncio.wait([first])
+            taken = list((await live.exchange(replace(gone, limit=0))).leases)
+            if not taken:
+                found = await promptly(second, "A runner that dies as it is woken must not take the wake-up with it.")
+                taken = list(found.leases)
+        assert [lease.id for lease in taken] == ["a"], "the job is with the one or with the other"
 
     async def test_a_long_wait_lets_other_queues_be_served(self, live: Bench) -> None:
         second = await live.second_driver()

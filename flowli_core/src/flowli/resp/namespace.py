@@ -14,7 +14,7 @@ from flowli.resp.scripts import Arg, Call
 
 __all__ = ["BATCH", "Ear", "Namespace", "Plain", "Request", "Transport", "cut", "instant"]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 BATCH = 1_000
 """The most items that one script is given."""
@@ -69,7 +69,7 @@ def instant(now: Millis | None) -> Arg:
     return "" if now is None else now
 
 
-def cut(items: Sequence[T], size: Callable[[T], int] | None = None) -> Iterator[Sequence[T]]:
+def cut(items: Sequence[_T], size: Callable[[_T], int] | None = None) -> Iterator[Sequence[_T]]:
     """Pieces of a batch that one script may be given, by count and by bytes; the same batch is always cut alike."""
     if len(items) <= BATCH and size is None:
         if items:

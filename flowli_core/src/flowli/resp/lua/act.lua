@@ -1,4 +1,4 @@
--- Cancel jobs: what waits becomes cancelled, what runs is asked, what is terminal stands. The first write is a deletion.
+-- Cancel jobs: what waits becomes cancelled, what runs is asked, what is terminal stands. First write: a deletion.
 -- KEYS: none jobs state active crash more asked watch ghost | line rank due gone
 -- ARGV: now|'' | number of queues, names | for each act: id, keep, '1' and memo or ''
 -- Returns: a string, for each act the letter met (- unknown), or {'again', queue..}

@@ -1,5 +1,5 @@
--- Note a runner until an instant, forget those whose instant has passed, and turns of ten minutes ago. The first write is a
--- deletion.
+-- Note a runner until an instant; forget runners whose instant has passed, and turns of ten minutes ago.
+-- The first write is a deletion.
 -- KEYS: none runners alive last turns
 -- ARGV: now|'' | 0 | id, alive until, note
 -- Returns: nothing

@@ -1,10 +1,10 @@
--- Keep house (hand back what lapsed, promote what is due, sweep what expired), then lease in order, or repeat the last turn.
+-- Keep house (hand back what lapsed, promote what is due, sweep what expired), then lease in order, or repeat a turn.
 -- KEYS: first jobs state active fence crash more ghost last turns queues tick | line rank due lease wake done fail gone
 -- ARGV: now|'' | number of queues, names | want, lease span, byte budget, sender, turn, '1' for all queues
 -- Returns: {now, first token or tokens, elements (13 digits, id), records, states, crashes,
---   recovered (id, deliveries, record without body), next instant|'', schedule instant|'', more, queues known (all) or 0,
---   1 if the turn was over before}
--- `first` is a key to delete before anything is written: a full store refuses a script that does not begin with a deletion.
+--   recovered (id, deliveries, record without body), next instant|'', schedule instant|'', more,
+--   number of queues known or 0, 1 if the turn was over before}
+-- `first` is a key to delete before anything is written: a full store refuses a script that does not begin so.
 -- USES: clock batch stand forget ghosts
 local now, us = clock(ARGV[1])
 local at = 3 + ARGV[2]
@@ -55,6 +55,8 @@ local function hand_back(k)
   end
   many('HSET', CRASH, counts)
   many('ZADD', KEYS[k + RANK], ranks)
+  -- What was leased from the queues before had none of these, and a list must not have holes.
+  for i = #states + 1, got do states[i], crashes[i] = '', '' end
   has_crash = true
 end
 
@@ -200,7 +202,8 @@ local function remember()
   redis.call('ZADD', TURNS, now, sender)
 end
 
-local number, token, lengths, joined = string.match(redis.call('HGET', LAST, sender) or '', '^(%d+) (%d+) ([%d,]*)\n(.*)$')
+local previous = redis.call('HGET', LAST, sender) or ''
+local number, token, lengths, joined = string.match(previous, '^(%d+) (%d+) ([%d,]*)\n(.*)$')
 local is_repeat = number and tonumber(number) >= tonumber(turn)
 if is_repeat then want = 0 end
 if all or has_ghost or want == 0 then redis.call('DEL', FIRST) end

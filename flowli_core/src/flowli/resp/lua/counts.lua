@@ -1,7 +1,8 @@
 -- Counts of queues, in constant time each, and the runners alive.
 -- KEYS: ghost plan runners alive | line rank due lease done fail gone
 -- ARGV: now|'' | number of queues, names
--- Returns: {now, schedules, for each queue {scheduled, queued, active, completed, failed, cancelled, oldest|''}, runners}
+-- Returns: {now, schedules, for each queue {scheduled, queued, active, completed, failed, cancelled, oldest|''},
+--   runners}
 -- USES: clock ghosts
 local now = clock(ARGV[1])
 local after = '(' .. string.format('%.0f', now)

@@ -1,7 +1,8 @@
 -- Read jobs by id.
 -- KEYS: jobs state active crash | due rank lease
 -- ARGV: now|'' | number of queues, names | B with bodies, H without, T terminal ones only | ids
--- Returns: for each nil (unknown), 0 (T: not terminal) or {letter, instant, lease, crash, state, record}; or {'again', queue..}
+-- Returns: for each nil (unknown), 0 (T: not terminal) or {letter, instant, lease, crash, state, record};
+--   or {'again', queue..}
 -- USES: clock batch stand
 local now = clock(ARGV[1])
 local at = 4 + ARGV[2]

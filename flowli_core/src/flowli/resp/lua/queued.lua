@@ -10,12 +10,13 @@ local function first_at(stamp)
   local low, high = 0, redis.call('LLEN', line)
   while low < high do
     local middle = math.floor((low + high) / 2)
-    if tonumber(string.sub(redis.call('LINDEX', line, middle), 1, 13)) < stamp then low = middle + 1 else high = middle end
+    local found = tonumber(string.sub(redis.call('LINDEX', line, middle), 1, 13))
+    if found < stamp then low = middle + 1 else high = middle end
   end
   return low
 end
 
--- Elements leave a line at its head or as ghosts, so if (stamp, id) is gone, those of its stamp that were before it are too.
+-- Elements leave a line at its head or as ghosts: if (stamp, id) is gone, those of its stamp before it are too.
 local function line_behind(stamp, member)
   local first = first_at(tonumber(stamp))
   local at = first

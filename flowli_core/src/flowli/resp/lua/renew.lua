@@ -1,4 +1,4 @@
--- Extend leases that hold, or only look; say which are lost and whose cancellation was asked. The first write is a deletion.
+-- Extend leases that hold, or only look; say which are lost and whose cancellation was asked. First write: a deletion.
 -- KEYS: none active asked | lease
 -- ARGV: now|'' | 0 | span or '' to look | for each lease: queue number, id, token
 -- Returns: a string, for each lease R renewed, L lost, C cancel

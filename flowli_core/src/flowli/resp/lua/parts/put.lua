@@ -41,7 +41,7 @@ local function add(lists, k, a, b)
   list[#list + 1] = b
 end
 
--- A clock that stepped back must not put an element behind a later one: the line is a sorted run, so it goes to the rank.
+-- The line is a sorted run: after a clock stepped back, what would come behind a later element goes to the rank.
 local function push_lines(lines, ranks, now)
   local stamp = string.format('%013.0f', now)
   for k, ids in pairs(lines) do
@@ -66,7 +66,7 @@ local function push_due(dues)
   end
 end
 
--- Stores n jobs and says for each a letter (small: created) and an instant; two empty strings if all were created and queued.
+-- Stores n jobs and says for each a letter (small: created) and an instant; empty strings if all were new and queued.
 local function put(at, n, ids, records, place, now)
   local set, more, stale, seen, letters, instants, touched = {}, {}, {}, {}, {}, {}, {}
   local lines, ranks, dues, plain = {}, {}, {}, true

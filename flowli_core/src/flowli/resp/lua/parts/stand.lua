@@ -1,5 +1,5 @@
--- Reading of records. A job: '1', 13 digits of the instant it was stored, a digit of priority, lengths of queue, name and head
--- with TAB between and LF behind, then queue, name, head, body. A state: letter, token, blank, expiry, LF, memo.
+-- Reading of records. A job: '1', 13 digits of the instant it was stored, a digit of priority, the lengths of queue, name and
+-- head, TAB between and LF behind, then queue, name, head, body. A state: letter, token, blank, expiry, LF, memo.
 local function queue_of(record)
   local size, from = string.match(record, '^(%d+)\t%d+\t%d+\n()', 16)
   return string.sub(record, from, from + size - 1)

@@ -1,0 +1,77 @@
+"""Cancelling what runs, from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from flowli import JobCancelledError, Runner, job
+from flowli.events import JobCancelled
+from flowli.records import State
+from tests.core.runner_kit import hearing, record, runtime, until
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_running_handler_is_cancelled_and_the_job_with_it() -> None:
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    @job(max_attempts=3)
+    async def slow() -> None:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    flowli = runtime(slow)
+    handle = await flowli.use(slow).enqueue()
+    async with Runner(flowli) as runner:
+        heard = hearing(runner, JobCancelled)
+        await asyncio.wait_for(began.wait(), 20)
+        assert await handle.cancel()
+        with pytest.raises(JobCancelledError):
+            await handle.result(timeout=20)
+        assert ended.is_set()
+        await until(lambda: heard, "the event is heard")
+    found = await record(flowli, handle.id)
+    assert (found.state, found.failures, found.attempts_made) == (State.CANCELLED, 0, 1)
+
+
+async def test_a_handler_in_a_thread_is_left_and_its_job_is_cancelled() -> None:
+    began = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    over: list[bool] = []
+
+    @job
+    def slow() -> str:
+        loop.call_soon_threadsafe(began.set)
+        deadline = time.monotonic() + 20
+        while not over and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return "too late"
+
+    flowli = runtime(slow)
+    handle = await flowli.use(slow).enqueue()
+    async with Runner(flowli):
+        await asyncio.wait_for(began.wait(), 20)
+        await handle.cancel()
+        with pytest.raises(JobCancelledError):
+            await handle.result(timeout=20)
+        over.append(True)
+    assert (await record(flowli, handle.id)).result_json is None
+
+
+async def test_a_job_that_waits_is_cancelled_and_never_called() -> None:
+    calls: list[int] = []
+
+    @job
+    async def never() -> None:
+        calls.append(1)
+
+    flowli = runtime(never)
+    handle = await flowli.use(never).enqueue()
+    assert await handle.cancel()
+    assert (await Runner(flowli).run_once(), calls) == (0, [])
