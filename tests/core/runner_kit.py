@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
-from flowli import Defaults, DriverUnavailable, Flowli, Job, JobHandle, Runner
+from flowli import Defaults, DriverUnavailable, Flowli, Job, Runner
 from flowli.driver import Claim, Driver, Exchanged, Hold, Lease, Millis, NewJob, Overview, Renewal, Settlement, Turn
 from flowli.events import RunnerEvent
 from flowli.records import JobRecord
@@ -18,10 +17,10 @@ __all__ = [
     "DeafTwin",
     "ShakyDriver",
     "bare_lease",
-    "handled",
+    "driver_of",
     "hearing",
     "lost_runner",
-    "not_before",
+    "nudged",
     "raw_job",
     "record",
     "runtime",
@@ -63,25 +62,18 @@ async def record(flowli: Flowli[Any], id: str = "raw") -> JobRecord:
     return found
 
 
-async def bare_lease(flowli: Flowli[Any], *, lease_for: int = 30_000) -> Sequence[Lease]:
+async def bare_lease(flowli: Flowli[Any]) -> Sequence[Lease]:
     """Claim all that is ready as a runner of its own would, and do nothing with it."""
-    number = next(_turns)
-    claim = Claim(
-        runner="other", turn=Turn(f"other-{number}", number), queues=None, limit=500, lease_for=Millis(lease_for)
-    )
+    turn = Turn(f"other-{next(_turns)}", 1)
+    claim = Claim(runner="other", turn=turn, queues=None, limit=500, lease_for=Millis(30_000))
     return (await (await driver_of(flowli)).exchange((), claim)).leases
 
 
 async def lost_runner(flowli: Flowli[Any], clock: ManualClock, *, times: int = 1) -> None:
     """A runner claims all that is ready and is never heard of again, until its lease has lapsed."""
     for _ in range(times):
-        await (await driver_of(flowli)).overview()
-        assert await _claimed(flowli, clock), "nothing was ready"
+        assert await bare_lease(flowli), "nothing was ready"
         clock.advance("30s")
-
-
-async def _claimed(flowli: Flowli[Any], clock: ManualClock) -> bool:
-    return bool(await bare_lease(flowli))
 
 
 def hearing(runner: Runner, kind: type[RunnerEvent] = RunnerEvent) -> list[RunnerEvent]:
@@ -91,8 +83,14 @@ def hearing(runner: Runner, kind: type[RunnerEvent] = RunnerEvent) -> list[Runne
     return heard
 
 
-async def handled(handle: JobHandle[Any]) -> JobRecord:
-    return await handle.record()
+def nudged(clock: ManualClock, condition: Callable[[], object]) -> Callable[[], object]:
+    """A condition that moves the clock on by a second each time that it is asked, so that every wait ends."""
+
+    def ask() -> object:
+        clock.advance("1s")
+        return condition()
+
+    return ask
 
 
 async def until(condition: Callable[[], object], what: str = "", *, within: float = 20.0) -> None:
@@ -102,13 +100,6 @@ async def until(condition: Callable[[], object], what: str = "", *, within: floa
         return bool(condition())
 
     await eventually(ask, within=within, every=0.005, what=what)
-
-
-def not_before(seconds: float) -> Callable[[], bool]:
-    """True once ``seconds`` have passed."""
-    loop = asyncio.get_running_loop()
-    at = loop.time() + seconds
-    return lambda: loop.time() >= at
 
 
 class ShakyDriver(MemoryDriver):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ import pytest
 
 from flowli import Defaults, Runner, current_attempt, job
 from flowli.driver import Hold, Millis, Renewal, Settlement
-from flowli.events import LeaseRecovered, RunnerEvent
+from flowli.events import LeaseRecovered
 from flowli.records import FailureReason, State
 from flowli_memory import ManualClock, MemoryDriver
 from tests.core.runner_kit import DeafTwin, bare_lease, driver_of, hearing, lost_runner, record, runtime, until
@@ -157,32 +158,29 @@ async def test_the_handler_of_a_lost_lease_is_cancelled() -> None:
 
 async def test_a_handler_that_blocks_its_loop_keeps_its_lease() -> None:
     calls: list[int] = []
+    over = threading.Event()
+
+    async def rival() -> None:
+        async with Runner(runtime(block, driver=driver.twin()), lease="300ms", poll_interval="20ms"):
+            await asyncio.to_thread(over.wait, 20)
+
+    beside = threading.Thread(target=lambda: asyncio.run(rival()))
 
     @job
     async def block() -> str:
         calls.append(1)
-        time.sleep(1.0)
+        if not beside.is_alive():
+            beside.start()
+        time.sleep(1.0)  # noqa: ASYNC251
         return "done"
 
     driver = MemoryDriver()
     flowli = runtime(block, driver=driver)
     handle = await flowli.use(block).enqueue()
-    rival = runtime(block, driver=driver.twin())
-
-    async def watch() -> int:
-        async with Runner(rival, lease="300ms", poll_interval="20ms") as runner:
-            heard = hearing(runner)
-            deadline = time.monotonic() + 20
-            while time.monotonic() < deadline and not done:
-                await asyncio.sleep(0.02)
-            return len(heard)
-
-    done: list[bool] = []
-    beside = asyncio.create_task(asyncio.to_thread(asyncio.run, watch()))
     async with Runner(flowli, lease="300ms"):
         assert await handle.result(timeout=20) == "done"
-    done.append(True)
-    await beside
+    over.set()
+    await asyncio.to_thread(beside.join)
     found = await record(flowli, handle.id)
     assert (calls, found.attempts_made, found.deliveries) == ([1], 1, 0)
 
@@ -205,8 +203,8 @@ async def test_a_runner_that_cannot_renew_stops_its_handler_and_settles_nothing(
     handle = await flowli.use(slow).enqueue()
     async with Runner(flowli, lease="300ms", concurrency=1) as runner:
 
-        @runner.on(RunnerEvent)
-        def hear(event: RunnerEvent) -> None:
+        @runner.on(LeaseRecovered)
+        def hear(event: LeaseRecovered) -> None:
             story.append(type(event).__name__)
 
         await until(lambda: "LeaseRecovered" in story, "the job is recovered")

@@ -5,10 +5,19 @@ from __future__ import annotations
 import traceback
 
 import pytest
+from redis.exceptions import (
+    BusyLoadingError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from flowli.driver import Millis
-from flowli.errors import DriverError, DriverUnavailable
+from flowli.errors import DriverError, DriverUnavailable, QueueFull
 from flowli_redis import RedisDriver
+from flowli_redis.failures import refused
 from tests.redis.outside import Outside
 from tests.redis.work import claim_of, ended, job_of
 from tests.support.polling import eventually
@@ -89,3 +98,31 @@ async def test_outcomes_are_heard_through_a_broken_subscription(driver: RedisDri
     await driver.exchange([ended(two, keep_for=60_000)])
     found = await driver.outcomes(["b"], wait=Millis(20_000))
     assert list(found) == ["b"], "a waiter looks again when its subscription ended"
+
+
+OOM = "command not allowed when used memory > 'maxmemory'."
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [
+        (OutOfMemoryError(OOM), QueueFull, "memory"),
+        (ResponseError(f"OOM {OOM}"), QueueFull, "memory"),
+        (
+            ResponseError(f"Error running script (call to f_1): @user_script:1: @user_script: 1: -OOM {OOM}"),
+            QueueFull,
+            "memory",
+        ),
+        (ResponseError("BUSY Redis is busy running a script."), DriverUnavailable, "BUSY"),
+        (BusyLoadingError("Redis is loading the dataset in memory"), DriverUnavailable, "LOADING"),
+        (ReadOnlyError("You can't write against a read only replica."), DriverUnavailable, "READONLY"),
+        (ResponseError("CLUSTERDOWN The cluster is down"), DriverUnavailable, "CLUSTERDOWN"),
+        (ResponseError("MASTERDOWN Link with MASTER is down"), DriverUnavailable, "MASTERDOWN"),
+        (NoPermissionError(f"{CANARY} is not allowed"), DriverError, "NOPERM"),
+        (ResponseError(f"unknown command, with args beginning with: '{CANARY}'"), DriverError, "ERR"),
+    ],
+)
+def test_a_refusal_is_known_by_its_code(error: RedisError, kind: type[DriverError], code: str) -> None:
+    found = refused("redis://localhost:6379/0", error, maybe_written=False)
+    assert type(found) is kind and code in str(found)
+    assert CANARY not in str(found)

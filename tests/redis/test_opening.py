@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,3 +138,15 @@ def _in_a_fork(driver: RedisDriver) -> int:
 
 async def _get(driver: RedisDriver) -> None:
     await driver.get_jobs(["a"])
+
+
+async def test_a_unix_socket_is_a_way_in(prefix: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/valkey.sock"
+        server = ValkeyServer(Path(folder), options=["--unixsocket", path]).start()
+        driver = RedisDriver(f"unix://{path}?db=2", prefix=prefix)
+        await driver.open()
+        await driver.enqueue([job_of("a")])
+        assert (str(driver), len(await driver.get_jobs(["a"]))) == (f"unix://{path}?db=2 prefix={prefix}", 1)
+        await driver.close()
+        server.stop()

@@ -81,6 +81,7 @@ async def test_more_than_one_runner_can_take_is_passed_on(driver: RedisDriver, c
     assert sorted(lease.id for item in found for lease in item.leases) == ["a", "b", "c"]
 
 
+@pytest.mark.slow
 async def test_a_wait_reuses_its_connection(driver: RedisDriver, client: Outside) -> None:
     await driver.exchange([], claim_of(wait=1))
     before = await client.connections_received()
@@ -90,6 +91,7 @@ async def test_a_wait_reuses_its_connection(driver: RedisDriver, client: Outside
     assert after == before, "waiting again opens no further connection"
 
 
+@pytest.mark.slow
 async def test_waits_do_not_use_up_the_connections_of_other_calls(driver: RedisDriver, client: Outside) -> None:
     queues = [f"q{number}" for number in range(24)]
     waits = [asyncio.create_task(driver.exchange([], claim_of(queues=(queue,), wait=60_000))) for queue in queues]

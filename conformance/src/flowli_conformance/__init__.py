@@ -1,33 +1,39 @@
-"""The conformance suite: pytest classes that a driver inherits to prove itself. It knows the protocol and no driver."""
+"""The conformance suite: pytest classes that a driver inherits to prove itself. It knows the protocol and no driver.
+
+Its names are imported when they are first used: the pytest plugin lives here, and every pytest run imports it.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 import pytest
 
-# Before the imports below: an assertion in a module imported earlier would fail without saying what it compared.
-pytest.register_assert_rewrite("flowli_conformance.bench", "flowli_conformance.groups")
-
-from flowli_conformance.bench import Bench, new_job, new_jobs, settlement  # noqa: E402
-from flowli_conformance.driver_suite import DriverSuite  # noqa: E402
-from flowli_conformance.groups.act import ActSuite  # noqa: E402
-from flowli_conformance.groups.claim import ClaimSuite  # noqa: E402
-from flowli_conformance.groups.close import CloseSuite  # noqa: E402
-from flowli_conformance.groups.concurrency import ConcurrencySuite  # noqa: E402
-from flowli_conformance.groups.enqueue import EnqueueSuite  # noqa: E402
-from flowli_conformance.groups.inspect import InspectSuite  # noqa: E402
-from flowli_conformance.groups.lease import LeaseSuite  # noqa: E402
-from flowli_conformance.groups.listing import ListSuite  # noqa: E402
-from flowli_conformance.groups.order import OrderSuite  # noqa: E402
-from flowli_conformance.groups.outcomes import OutcomesSuite  # noqa: E402
-from flowli_conformance.groups.records import RecordsSuite  # noqa: E402
-from flowli_conformance.groups.recovery import RecoverySuite  # noqa: E402
-from flowli_conformance.groups.schedule import ScheduleSuite  # noqa: E402
-from flowli_conformance.groups.settle import SettleSuite  # noqa: E402
-from flowli_conformance.groups.turns import TurnSuite  # noqa: E402
-from flowli_conformance.groups.wait import WaitSuite  # noqa: E402
-from flowli_conformance.suite import Suite  # noqa: E402
+if TYPE_CHECKING:
+    from flowli_conformance.bench import Bench, new_job, new_jobs, settlement
+    from flowli_conformance.driver_suite import DriverSuite
+    from flowli_conformance.groups.abilities import AbilitySuite
+    from flowli_conformance.groups.act import ActSuite
+    from flowli_conformance.groups.claim import ClaimSuite
+    from flowli_conformance.groups.close import CloseSuite
+    from flowli_conformance.groups.concurrency import ConcurrencySuite
+    from flowli_conformance.groups.enqueue import EnqueueSuite
+    from flowli_conformance.groups.inspect import InspectSuite
+    from flowli_conformance.groups.lease import LeaseSuite
+    from flowli_conformance.groups.listing import ListSuite
+    from flowli_conformance.groups.order import OrderSuite
+    from flowli_conformance.groups.outcomes import OutcomesSuite
+    from flowli_conformance.groups.records import RecordsSuite
+    from flowli_conformance.groups.recovery import RecoverySuite
+    from flowli_conformance.groups.schedule import ScheduleSuite
+    from flowli_conformance.groups.settle import SettleSuite
+    from flowli_conformance.groups.turns import TurnSuite
+    from flowli_conformance.groups.wait import WaitSuite
+    from flowli_conformance.suite import Suite
 
 __all__ = [
+    "AbilitySuite",
     "ActSuite",
     "Bench",
     "ClaimSuite",
@@ -51,3 +57,39 @@ __all__ = [
     "new_jobs",
     "settlement",
 ]
+
+_HOMES = {
+    "AbilitySuite": "groups.abilities",
+    "ActSuite": "groups.act",
+    "Bench": "bench",
+    "ClaimSuite": "groups.claim",
+    "CloseSuite": "groups.close",
+    "ConcurrencySuite": "groups.concurrency",
+    "DriverSuite": "driver_suite",
+    "EnqueueSuite": "groups.enqueue",
+    "InspectSuite": "groups.inspect",
+    "LeaseSuite": "groups.lease",
+    "ListSuite": "groups.listing",
+    "OrderSuite": "groups.order",
+    "OutcomesSuite": "groups.outcomes",
+    "RecordsSuite": "groups.records",
+    "RecoverySuite": "groups.recovery",
+    "ScheduleSuite": "groups.schedule",
+    "SettleSuite": "groups.settle",
+    "Suite": "suite",
+    "TurnSuite": "groups.turns",
+    "WaitSuite": "groups.wait",
+    "new_job": "bench",
+    "new_jobs": "bench",
+    "settlement": "bench",
+}
+
+# Before anybody imports them: otherwise an assertion in them would fail without saying what it compared.
+pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in ("bench", "groups", "model")))
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)

@@ -6,8 +6,9 @@ It knows how jobs are brought into a state by the driver's own verbs; it refuses
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from itertools import count
 from typing import TypeVar
 
@@ -46,7 +47,10 @@ __all__ = [
     "background",
     "new_job",
     "new_jobs",
+    "only",
+    "paired",
     "promptly",
+    "refused",
     "settlement",
 ]
 
@@ -118,10 +122,52 @@ def settlement(
 
 async def promptly(call: Awaitable[T], guarantee: str) -> T:
     """The result of a call that must not wait for its own end; fails the test with ``guarantee`` if it does."""
+    __tracebackhide__ = True
     try:
         return await asyncio.wait_for(call, _DEADLINE)
     except TimeoutError:
         pytest.fail(f"nothing came within {_DEADLINE:.0f} s. {guarantee}")
+
+
+def only(items: Collection[T], guarantee: str) -> T:
+    """The one item that there has to be; fails the test with ``guarantee`` if there is none, or more."""
+    __tracebackhide__ = True
+    assert len(items) == 1, guarantee
+    return next(iter(items))
+
+
+def paired(answers: Sequence[T], asked: Collection[object], verb: str) -> list[T]:
+    """The answers of a verb, one for each item that was asked."""
+    __tracebackhide__ = True
+    assert len(answers) == len(asked), (
+        f"{verb} gives one answer for each item: core pairs them by their place, and would tell a caller another's"
+    )
+    return list(answers)
+
+
+class _Refused:
+    def __init__(self, error: type[Exception], guarantee: str, says: str) -> None:
+        self._error = error
+        self._guarantee = guarantee
+        self._says = says
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, raised: BaseException | None, trace: object) -> bool:
+        __tracebackhide__ = True
+        if raised is None:
+            pytest.fail(f"no {self._error.__name__} was raised. {self._guarantee}")
+        if not isinstance(raised, self._error):
+            return False
+        if not re.search(self._says, str(raised)):
+            pytest.fail(f"the text of the {self._error.__name__} does not say what was wrong. {self._guarantee}")
+        return True
+
+
+def refused(error: type[Exception], guarantee: str, *, says: str = "") -> AbstractContextManager[None, bool]:
+    """A block that ends in ``error``, whose text matches ``says``; anything else fails the test with ``guarantee``."""
+    return _Refused(error, guarantee, says)
 
 
 @asynccontextmanager
@@ -174,7 +220,7 @@ class Bench:
         return self.clock
 
     async def enqueue(self, *jobs: NewJob, turn: Turn | None = None) -> list[Enqueued]:
-        return list(await self.driver.enqueue(jobs, turn=turn, now=self.clock))
+        return paired(await self.driver.enqueue(jobs, turn=turn, now=self.clock), jobs, "enqueue")
 
     def turn(self, sender: str = "sender") -> Turn:
         return Turn(sender, next(_turns))
@@ -201,7 +247,29 @@ class Bench:
         )
 
     async def exchange(self, claim: Claim | None = None, *settlements: Settlement) -> Exchanged:
-        return await self.driver.exchange(settlements, claim, now=self.clock)
+        found = await self.driver.exchange(settlements, claim, now=self.clock)
+        paired(found.settled, settlements, "exchange")
+        return found
+
+    async def work(
+        self,
+        *,
+        driver: Driver | None = None,
+        limit: int = 10,
+        queues: Sequence[str] | None = (QUEUE,),
+        runner: str = "runner",
+        lease_for: int = HOUR,
+    ) -> Exchanged:
+        """What an idle runner does: wait for work, and claim again when a wait has ended empty, as it may.
+
+        The lease is long, so that its end is not what wakes the next runner.
+        """
+        found: Exchanged | None = None
+        while found is None or not found.leases:
+            claim = self.claim(limit, queues=queues, runner=runner, lease_for=lease_for, wait=10 * MINUTE)
+            found = await (driver or self.driver).exchange([], claim, now=self.clock)
+            await asyncio.sleep(0)
+        return found
 
     async def keep_house(self, *, queues: Sequence[str] | None = (QUEUE,)) -> Exchanged:
         return await self.exchange(self.claim(0, queues=queues))
@@ -232,8 +300,8 @@ class Bench:
         """Enqueue jobs that are ready at once, on a queue where nothing else is, and lease them all."""
         await self.enqueue(*jobs)
         leases = await self.lease(len(jobs), queues=list({job.queue: None for job in jobs}), lease_for=lease_for)
-        assert {lease.id for lease in leases} == {job.id for job in jobs}, (
-            "a claim leases what is ready, up to its limit"
+        assert sorted(lease.id for lease in leases) == sorted(job.id for job in jobs), (
+            "a claim leases each job that is ready, up to its limit: what it leaves out does not run"
         )
         return leases
 
@@ -254,18 +322,17 @@ class Bench:
     async def renew(self, *leases: Lease, lease_for: int | None = LEASE) -> list[Renewal]:
         holds = [Hold(lease.queue, lease.id, lease.token) for lease in leases]
         span = None if lease_for is None else Millis(lease_for)
-        return list(await self.driver.renew(holds, span, now=self.clock))
+        return paired(await self.driver.renew(holds, span, now=self.clock), holds, "renew")
 
     async def cancel(self, *ids: str, memo: bytes | None = None, keep_for: int = HOUR) -> list[Acted]:
         acts = [Act(id=id, deed=Deed.CANCEL, memo=memo, keep_for=Millis(keep_for)) for id in ids]
-        return list(await self.driver.act(acts, now=self.clock))
+        return paired(await self.driver.act(acts, now=self.clock), acts, "act")
 
     async def outcomes(self, *ids: str, wait: int = 0) -> Mapping[str, StoredJob | None]:
         return await self.driver.outcomes(ids, wait=Millis(wait), now=self.clock)
 
     async def find(self, id: str) -> StoredJob | None:
-        (job,) = await self.driver.get_jobs([id], now=self.clock)
-        return job
+        return paired(await self.driver.get_jobs([id], now=self.clock), [id], "get_jobs")[0]
 
     async def get(self, id: str) -> StoredJob:
         job = await self.find(id)

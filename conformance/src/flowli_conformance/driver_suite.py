@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowli_conformance.groups.abilities import AbilitySuite
 from flowli_conformance.groups.act import ActSuite
 from flowli_conformance.groups.claim import ClaimSuite
 from flowli_conformance.groups.close import CloseSuite
@@ -39,5 +40,6 @@ class DriverSuite(
     RecordsSuite,
     ConcurrencySuite,
     CloseSuite,
+    AbilitySuite,
 ):
     """Every promise of `flowli.driver.Driver`. A subclass provides ``make_driver``; see `Suite`."""

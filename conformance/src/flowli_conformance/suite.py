@@ -5,13 +5,13 @@ It knows how pytest collects classes; it knows no verb of a driver.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from types import FunctionType
 from typing import ClassVar
 
 import pytest
 
-from flowli.driver import Driver
+from flowli.driver import Ability, Driver
 from flowli_conformance.bench import START, Bench
 
 __all__ = ["Suite"]
@@ -32,9 +32,13 @@ class Suite:
     deviations: ClassVar[Mapping[str, str]] = {}
     """Name of a test to the reason why this driver cannot pass it."""
 
+    abilities: ClassVar[Collection[Ability]] = ()
+    """What the driver offers beyond what every driver has to; a test compares it with what the driver says."""
+
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         _refuse_redefinition(cls)
+        _refuse_unknown_abilities(cls)
         for name, reason in vars(cls).get("deviations", {}).items():
             setattr(cls, name, _as_deviation(cls, name, reason))
 
@@ -44,14 +48,20 @@ class Suite:
         """The protocol is written for asyncio. The scope lets an author have async fixtures that outlive a test."""
         return "asyncio"
 
+    @pytest.fixture(scope="session")
+    @classmethod
+    def store_name(cls) -> str:
+        """What reports name as the store: product, version, topology. "Valkey 9.1.0, one server", for example."""
+        return ""
+
     @pytest.fixture
-    async def bench(self, make_driver: Callable[[], Driver]) -> AsyncIterator[Bench]:
+    async def bench(self, make_driver: Callable[[], Driver], store_name: str) -> AsyncIterator[Bench]:
         """An open driver on an empty store, at an instant that only the test moves."""
         async with Bench.over(make_driver, now=START) as bench:
             yield bench
 
     @pytest.fixture
-    async def live(self, make_driver: Callable[[], Driver]) -> AsyncIterator[Bench]:
+    async def live(self, make_driver: Callable[[], Driver], store_name: str) -> AsyncIterator[Bench]:
         """An open driver on an empty store that goes by the store's own clock, for what is woken."""
         async with Bench.over(make_driver, now=None) as bench:
             yield bench
@@ -71,6 +81,15 @@ def _refuse_redefinition(cls: type) -> None:
         raise TypeError(
             f"{cls.__name__} may not redefine {', '.join(redefined)}: the suite is the specification. "
             "List a test that the driver cannot pass in `deviations`, with the reason."
+        )
+
+
+def _refuse_unknown_abilities(cls: type[Suite]) -> None:
+    unknown = sorted(str(ability) for ability in cls.abilities if ability not in frozenset(Ability))
+    if unknown:
+        raise TypeError(
+            f"`abilities` of {cls.__name__} names {', '.join(unknown)}, which the protocol does not know; "
+            f"it knows {', '.join(sorted(Ability))}."
         )
 
 

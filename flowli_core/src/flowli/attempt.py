@@ -65,7 +65,7 @@ class Retry(Exception):
 
     def __init__(self, reason: str = "the handler asked for a retry", *, after: str | timedelta | None = None) -> None:
         super().__init__(reason)
-        self.after = None if after is None else parse_span(after, what="Retry(after=)")
+        self.after: timedelta | None = None if after is None else parse_span(after, what="Retry(after=)")
 
 
 class Cancel(Exception):

@@ -60,7 +60,7 @@ class Attempts:
         self._deaf: set[asyncio.Task[Verdict]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
-        self.executed = 0
+        self.executed: int = 0
         """Handlers started so far."""
 
     def __len__(self) -> int:

@@ -27,7 +27,7 @@ __all__ = ["app", "find_runtime", "runner"]
 
 _USAGE, _UNREACHABLE, _ABANDONED = 2, 3, 4
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="flowli",
     help="Typed jobs: run what was enqueued.",
     no_args_is_help=True,

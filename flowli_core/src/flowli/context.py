@@ -17,7 +17,7 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeGuard, TypeVar
 
 from flowli.errors import DefinitionError, StrategyError
 
@@ -54,7 +54,7 @@ class Context:
     """The resolved plan of a runtime's context. ``is_value`` says that nothing has to be done for an execution."""
 
     def __init__(self, source: Any, lifespan: Lifespan | None) -> None:
-        self.is_value = not isinstance(source, _FACTORIES)
+        self.is_value: bool = not isinstance(source, _FACTORIES)
         self._lifespan = lifespan
         self._living: Any = _NOT_ENTERED
         self._takes_lifespan = False
@@ -73,7 +73,7 @@ class Context:
                 "value, or wrap the factory in a function without parameters."
             )
         self._takes_lifespan = self._lifespan is not None and _accepts_one(source)
-        function = source.func if isinstance(source, functools.partial) else source
+        function: Any = getattr(source, "func", source)  # of a functools.partial
         if inspect.isasyncgenfunction(function):
             return asynccontextmanager(source)
         if inspect.isgeneratorfunction(function):
@@ -84,15 +84,13 @@ class Context:
         """Resolve the context for one execution; ``stack`` tears it down."""
         if self.is_value:
             return self._source
-        made = self._source(self._lived()) if self._takes_lifespan else self._source()
+        made: Any = self._source(self._lived()) if self._takes_lifespan else self._source()
         if inspect.isawaitable(made):
             made = await made
-        if isinstance(made, AbstractAsyncContextManager):
-            manager: AbstractAsyncContextManager[Any] = made
-            return await stack.enter_async_context(manager)
-        if isinstance(made, AbstractContextManager):
-            plain: AbstractContextManager[Any] = made
-            return stack.enter_context(plain)
+        if _is_async_manager(made):
+            return await stack.enter_async_context(made)
+        if _is_manager(made):
+            return stack.enter_context(made)
         return made
 
     def _lived(self) -> Any:
@@ -112,6 +110,14 @@ class Context:
 
     def _leave(self) -> None:
         self._living = _NOT_ENTERED
+
+
+def _is_async_manager(made: object) -> TypeGuard[AbstractAsyncContextManager[Any]]:
+    return isinstance(made, AbstractAsyncContextManager)
+
+
+def _is_manager(made: object) -> TypeGuard[AbstractContextManager[Any]]:
+    return isinstance(made, AbstractContextManager)
 
 
 def _positional(source: Any) -> list[inspect.Parameter]:

@@ -38,8 +38,7 @@ class Terms:
 
 
 class Conversation:
-    """One runner's exchange. ``started`` gets new leases, and the monotonic second at which they end at the earliest.
-    """
+    """One runner's exchange. ``started`` gets new leases, and the monotonic second at which they end, or later."""
 
     def __init__(
         self, driver: Driver, terms: Terms, journal: Journal, started: Callable[[Sequence[Lease], float], None]
@@ -56,9 +55,9 @@ class Conversation:
         self._heard_at = time.monotonic()
         self._lag_s: float | None = None
         self._schedules_from = 0
-        self.news = asyncio.Event()
+        self.news: asyncio.Event = asyncio.Event()
         """Set when there is something to settle, or a slot became free."""
-        self.is_connected = True
+        self.is_connected: bool = True
         """Whether the store answered the last call."""
 
     def settle(self, verdict: Verdict) -> None:

@@ -56,8 +56,8 @@ class Core:
         self.driver_name = driver_name
         self.process_local = process_local
         self.defaults = defaults
-        self.turns = Turns()
-        self.watches = Watches()
+        self.turns: Turns = Turns()
+        self.watches: Watches = Watches()
         self._plans: dict[str, Plan] = {}
         self._stays: list[AsyncExitStack] = []
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()

@@ -96,7 +96,7 @@ class Cron:
     __slots__ = ("_matcher", "_zone", "canonical")
 
     def __init__(self, canonical: str, zone: Zone) -> None:
-        self.canonical = canonical
+        self.canonical: str = canonical
         self._zone = zone
         self._matcher = _matcher_of(canonical)
 

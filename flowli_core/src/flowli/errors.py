@@ -43,6 +43,16 @@ class FlowliError(Exception):
             name = re.sub(r"^Flowli", "", cls.__name__)
             cls.code = "FLOWLI_" + re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), self.args, dict(vars(self)))
+
+
+def _again(kind: type[FlowliError], args: tuple[Any, ...], state: dict[str, Any]) -> FlowliError:
+    """An error on the other side of a pickle: its constructor may want more than its text."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class DefinitionError(FlowliError):
     """A job, a runtime or an option is declared wrongly: the caller's source has to change."""

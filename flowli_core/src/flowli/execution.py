@@ -40,10 +40,10 @@ class Ready:
     __slots__ = ("case", "input", "job", "meta")
 
     def __init__(self, job: Job[Any, Any, Any, Any], case: Case, input: Any, meta: Any) -> None:
-        self.job = job
-        self.case = case
-        self.input = input
-        self.meta = meta
+        self.job: Job[Any, Any, Any, Any] = job
+        self.case: Case = case
+        self.input: Any = input
+        self.meta: Any = meta
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,20 +91,20 @@ class Job(Generic[_C_contra, _I_contra, _M_contra, _R_co]):
     ) -> None:
         function: Callable[..., Any] = handler.__func__ if isinstance(handler, staticmethod) else handler
         self.handler = function
-        self.name = _checked_name(name if name is not None else str(getattr(function, "__name__", "")))
-        self.description = description or inspect.getdoc(function)
-        self.tags = tuple(tags)
+        self.name: str = _checked_name(name if name is not None else str(getattr(function, "__name__", "")))
+        self.description: str | None = description or inspect.getdoc(function)
+        self.tags: tuple[str, ...] = tuple(tags)
         self.options: JobOptions = options
         try:
             resolve(BUILT_IN, options)
         except FlowliError as exc:
             raise DefinitionError(f"Job {self.name!r}: {exc}") from None
-        self.is_async = any(map(inspect.iscoroutinefunction, (function, type(function).__call__)))
+        self.is_async: bool = any(map(inspect.iscoroutinefunction, (function, type(function).__call__)))
         parameters = inspect.signature(function).parameters
         self._input_name = _input_name(self.name, parameters)
-        self.takes_input = self._input_name is not None
-        self.takes_ctx = "ctx" in parameters
-        self.takes_meta = "meta" in parameters
+        self.takes_input: bool = self._input_name is not None
+        self.takes_ctx: bool = "ctx" in parameters
+        self.takes_meta: bool = "meta" in parameters
 
     @cached_property
     def input_adapter(self) -> TypeAdapter[Any]:
@@ -228,5 +228,5 @@ class JobDecorator:
         return cast("Any", Job(handler, **self._given))
 
 
-job = JobDecorator()
+job: JobDecorator = JobDecorator()
 """``@job`` or ``@job(name=..., max_attempts=..., ...)``: see `JobOptions` for the options, `Job` for what it makes."""

@@ -31,7 +31,7 @@ __all__ = ["Journal", "Listener", "logger"]
 E = TypeVar("E", bound=RunnerEvent)
 Listener = Callable[[E], Awaitable[None] | None]
 
-logger = logging.getLogger("flowli.runner")
+logger: logging.Logger = logging.getLogger("flowli.runner")
 logger.addHandler(logging.NullHandler())
 
 

@@ -19,13 +19,13 @@ from flowli.durations import parse_span, to_millis
 from flowli.errors import ValidationError
 from flowli.ids import check_name
 
-__all__ = ["CallOptions", "Defaults", "JobOptions", "Options", "Span", "resolve"]
+__all__ = ["BUILT_IN", "CallOptions", "Defaults", "JobOptions", "Options", "Span", "resolve"]
 
 Span = timedelta | str
 """A duration: ``timedelta`` or text such as ``"250ms"``, ``"10s"``, ``"1h30m"``. Bare numbers are refused."""
 
-MAX_ATTEMPTS = 10_000
-MAX_PRIORITY = 9
+_MOST_ATTEMPTS = 10_000
+_MOST_PRIORITY = 9
 
 
 class CallOptions(TypedDict, total=False):
@@ -82,14 +82,14 @@ class Defaults:
     """How long a job that no runner can read or knows is parked before it fails."""
 
     def __post_init__(self) -> None:
-        resolve(_BUILT_IN, self._given())
+        resolve(BUILT_IN, self._given())
 
     def _given(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def resolved(self) -> Options:
         """These defaults in checked, machine form."""
-        return resolve(_BUILT_IN, self._given())
+        return resolve(BUILT_IN, self._given())
 
 
 class Options(NamedTuple):
@@ -107,7 +107,7 @@ class Options(NamedTuple):
 
 
 _DAY = 86_400_000
-BUILT_IN = _BUILT_IN = Options(
+BUILT_IN = Options(
     max_attempts=1,
     backoff=Backoff(),
     timeout=None,
@@ -171,12 +171,12 @@ def _queue(name: str, value: Any) -> str:
 
 
 _CHECKS: dict[str, Any] = {
-    "max_attempts": _integer(1, MAX_ATTEMPTS),
+    "max_attempts": _integer(1, _MOST_ATTEMPTS),
     "backoff": _backoff,
     "timeout": _timeout,
     "queue": _queue,
-    "priority": _integer(0, MAX_PRIORITY),
-    "max_deliveries": _integer(1, MAX_ATTEMPTS),
+    "priority": _integer(0, _MOST_PRIORITY),
+    "max_deliveries": _integer(1, _MOST_ATTEMPTS),
     "result_ttl": _span,
     "failed_ttl": _span,
     "unknown_ttl": _span,

@@ -157,7 +157,7 @@ class Page(Sequence[T], Generic[T]):
 
     def __init__(self, items: Sequence[T], cursor: str | None) -> None:
         self._items = tuple(items)
-        self.cursor = cursor
+        self.cursor: str | None = cursor
 
     @overload
     def __getitem__(self, index: int, /) -> T: ...

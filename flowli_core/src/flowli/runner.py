@@ -66,7 +66,7 @@ class Runner:
         self._stay: AsyncExitStack | None = None
         self._is_taken = False
         self._ending = asyncio.Lock()
-        self.abandoned = 0
+        self.abandoned: int = 0
         """Handlers that the last `stop` left behind: they ignored their cancellation, or sit in a thread."""
 
     @property

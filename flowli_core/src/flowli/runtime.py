@@ -31,7 +31,7 @@ _C_co = TypeVar("_C_co", covariant=True, default=None)
 
 _AnyJob = Job[Any, Any, Any, Any]
 
-RESERVED = frozenset({"jobs", "use", "slot", "inspect", "control"})
+_RESERVED = frozenset({"jobs", "use", "slot", "inspect", "control"})
 
 
 class Flowli(Generic[_C_co]):
@@ -48,7 +48,7 @@ class Flowli(Generic[_C_co]):
         attributes: dict[str, Any] = {}
         for base in reversed(cls.__mro__):
             for attribute, value in vars(base).items():
-                if attribute in RESERVED and base is not Flowli:
+                if attribute in _RESERVED and base is not Flowli:
                     raise DefinitionError(
                         f"{cls.__name__}.{attribute} shadows Flowli.{attribute}; pick another attribute name."
                     )
@@ -73,10 +73,10 @@ class Flowli(Generic[_C_co]):
         for one in found.values():
             if one.takes_ctx and context is None:
                 raise DefinitionError(
-                    f"Job {one.name!r} takes ctx, and {type(self).__name__} has context=None. Pass a context, or take 'ctx' "
-                    f"out of the handler."
+                    f"Job {one.name!r} takes ctx, and {type(self).__name__} has context=None. Pass a context, or take "
+                    f"'ctx' out of the handler."
                 )
-        self.__flowli__ = Core(
+        self.__flowli__: Core = Core(
             self,
             jobs=MappingProxyType(found),
             context=Context(context, lifespan),

@@ -111,7 +111,7 @@ def _place(loc: Sequence[str | int], known: frozenset[str] | None) -> Iterator[s
 
 def _words(schema: Any) -> Iterator[str]:
     """Every word that the author of a schema wrote, and pydantic's own."""
-    kind: type[object] = type(schema)
+    kind = schema.__class__
     if kind is str:
         yield from _WORD.findall(schema)
     elif kind is dict:

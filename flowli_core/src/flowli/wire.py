@@ -10,7 +10,9 @@ another first byte is a newer format.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -91,6 +93,8 @@ def decode_head(head: bytes) -> Head:
         return Head()
     found = _object(head[1:], "head")
     try:
+        _of_kind(found, "atdrfuc", int)
+        _of_kind(found, "s", str)
         given: dict[str, Any] = {_OPTION_NAMES[key]: value for key, value in found.items() if key in _OPTION_NAMES}
         if "backoff" in given:
             given["backoff"] = Backoff.from_wire(given["backoff"])
@@ -129,7 +133,7 @@ class Memo:
     result: bytes | None = None
 
 
-EMPTY_MEMO = Memo()
+_EMPTY_MEMO = Memo()
 _MEMO_KEYS = {
     "attempts": "a",
     "failures": "f",
@@ -141,6 +145,7 @@ _MEMO_KEYS = {
     "started_at": "s",
     "finished_at": "d",
 }
+_MEMO_NUMBERS = "afxpnsd"
 _ERROR_KEYS = {"type": "t", "message": "m", "code": "c", "traceback": "b"}
 
 
@@ -157,16 +162,18 @@ def encode_memo(memo: Memo) -> bytes:
 def decode_memo(memo: bytes) -> Memo:
     """Raises Unreadable for damage."""
     if not memo:
-        return EMPTY_MEMO
+        return _EMPTY_MEMO
     text, line, result = memo.partition(b"\n")
     found = _object(text, "memo")
     try:
+        _of_kind(found, _MEMO_NUMBERS, int)
         values: dict[str, Any] = {name: found[key] for name, key in _MEMO_KEYS.items() if key in found}
         if "reason" in values:
             values["reason"] = FailureReason(values["reason"])
         if "waiting_for" in values:
             values["waiting_for"] = WaitingFor(values["waiting_for"])
         if (error := found.get("e")) is not None:
+            _of_kind(error, _ERROR_KEYS.values(), str)
             values["error"] = JobError(**{name: error[key] for name, key in _ERROR_KEYS.items() if key in error})
         return Memo(**values, result=result if line else None)
     except (TypeError, ValueError, LookupError):
@@ -216,6 +223,10 @@ def decode_schedule(body: bytes) -> ScheduleBody:
     head, _, job_body = rest.partition(b"\n")
     found = _object(text, "definition")
     try:
+        _of_kind(found, "nwzq", str)
+        _of_kind(found, "par", int)
+        _of_kind(found, "l", int, NoneType)
+        _of_kind(found, "j", str, NoneType)
         return ScheduleBody(
             name=found["n"],
             when=found["w"],
@@ -229,7 +240,7 @@ def decode_schedule(body: bytes) -> ScheduleBody:
             last_run_at=found["l"],
             last_job_id=found["j"],
         )
-    except LookupError:
+    except (LookupError, TypeError):
         raise Unreadable("its definition is damaged") from None
 
 
@@ -254,3 +265,10 @@ def _object(text: bytes, what: str) -> dict[str, Any]:
         return _OBJECT.validate_json(text)
     except ValueError:
         raise Unreadable(f"its {what} is damaged") from None
+
+
+def _of_kind(found: dict[str, Any], keys: Iterable[str], *kinds: type) -> None:
+    """TypeError for a value of another kind, which would fail far from here; what is absent passes."""
+    for key in keys:
+        if key in found and type(found[key]) not in kinds:
+            raise TypeError(key)

@@ -27,7 +27,7 @@ class Zone:
     __slots__ = ("_info", "name")
 
     def __init__(self, name: str, info: ZoneInfo) -> None:
-        self.name = name
+        self.name: str = name
         self._info = info
 
     def meaning(self, wall: datetime) -> int:

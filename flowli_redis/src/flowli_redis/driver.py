@@ -94,6 +94,7 @@ class RedisDriver:
     async def close(self) -> None:
         """End waiting calls with DriverClosed and close the driver's own connections. Idempotent."""
         transport, self._transport, self._namespace = self._transport, None, None
+        self._opening = asyncio.Lock()  # a lock belongs to its first loop; the next `open` may come from another
         if transport is not None:
             await transport.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import RedisError, ResponseError
 
 from flowli.errors import DefinitionError
+from flowli.resp.scripts import Arg
 from flowli_redis.failures import cannot_connect
 
 __all__ = ["CONNECT_SECONDS", "Link", "Settings"]
@@ -96,7 +97,12 @@ class Link:
 
     def __init__(self, connection: AbstractConnection) -> None:
         self._connection: Any = connection
-        self.alive = True
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the other side has closed it while it was idle: what is sent on it now would be lost in doubt."""
+        reader = getattr(self._connection, "_reader", None)
+        return reader is None or reader.at_eof()
 
     @classmethod
     async def open(cls, settings: Settings) -> Link:
@@ -113,18 +119,14 @@ class Link:
             raise
         return link
 
-    async def send(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    async def send(self, commands: Sequence[Sequence[Arg]]) -> list[Any]:
         """The replies to commands sent together; an error of the server's is among them, not raised."""
         try:
-            await self._connection.send_packed_command(self._pack(commands), check_health=False)
+            await self._connection.send_packed_command([_packed(commands)], check_health=False)
             return [await self._reply() for _ in commands]
         except BaseException:
             await self.close()
             raise
-
-    def _pack(self, commands: Sequence[tuple[Any, ...]]) -> Iterable[bytes]:
-        pack: Iterable[bytes] = self._connection.pack_commands(commands)
-        return pack
 
     async def _reply(self) -> Any:
         try:
@@ -138,6 +140,16 @@ class Link:
 
     async def close(self) -> None:
         """Give the socket back."""
-        self.alive = False
         with suppress(RedisError, OSError):
             await self._connection.disconnect(nowait=True)
+
+
+def _packed(commands: Sequence[Sequence[Arg]]) -> bytes:
+    """Commands as RESP. The client's own way costs 2 us a word, and a batch of a thousand jobs has four thousand."""
+    pieces: list[bytes] = []
+    for words in commands:
+        pieces.append(b"*%d\r\n" % len(words))
+        for word in words:
+            data = word if isinstance(word, bytes) else str(word).encode()
+            pieces.append(b"$%d\r\n%b\r\n" % (len(data), data))
+    return b"".join(pieces)

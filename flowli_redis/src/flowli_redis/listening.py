@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Collection, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from typing import Any, Protocol
 
@@ -29,10 +29,9 @@ class Heard:
         self._within = within
         self._event = asyncio.Event()
 
-    @property
-    def set(self) -> Callable[[], None]:
-        """Wake the caller."""
-        return self._event.set
+    def wake(self) -> None:
+        """Let the caller look."""
+        self._event.set()
 
     async def wait(self, seconds: float) -> None:
         """Return when told, or after ``seconds``; DriverClosed when the driver is closed."""
@@ -105,9 +104,9 @@ class Listener:
     def _tell(self, message: Any) -> None:
         if isinstance(message, list) and message[:1] == [b"message"]:
             for heard in self._waiters.get(message[2].decode(), ()):  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-                heard.set()
+                heard.wake()
 
     def _wake_all(self) -> None:
         for waiters in self._waiters.values():
             for heard in waiters:
-                heard.set()
+                heard.wake()

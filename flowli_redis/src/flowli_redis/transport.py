@@ -12,7 +12,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from flowli.errors import DriverClosed
 from flowli.resp.namespace import Plain, Request
-from flowli.resp.scripts import Call
+from flowli.resp.scripts import Arg, Call
 from flowli_redis.failures import is_missing_script, lost, refused
 from flowli_redis.links import CONNECT_SECONDS, Link, Settings
 from flowli_redis.listening import Heard, Listener
@@ -81,7 +81,8 @@ class RedisTransport:
         """Hear of the outcomes of these jobs, over the one subscription of this driver."""
         self.check()
         with self._listener.hear(ids, self._within) as heard:
-            await self._listener.start(CONNECT_SECONDS)
+            async with self._within(2 * CONNECT_SECONDS, writes=False):
+                await self._listener.start(CONNECT_SECONDS)
             yield heard
 
     async def close(self) -> None:
@@ -96,10 +97,7 @@ class RedisTransport:
             with suppress(RuntimeError):  # it has just run out by itself
                 scope.reschedule(now - 1)
         await self._listener.stop()
-        for link in [*self._idle, *self._sleepers]:
-            await link.close()
-        self._idle.clear()
-        self._sleepers.clear()
+        await self._drop_idle_links()
 
     @asynccontextmanager
     async def _within(self, seconds: float, *, writes: bool) -> AsyncGenerator[None, None]:
@@ -116,7 +114,12 @@ class RedisTransport:
             self._scopes.discard(scope)
 
     async def _take(self, links: list[Link]) -> Link:
-        return links.pop() if links else await Link.open(self._settings)
+        while links:
+            link = links.pop()
+            if not link.has_ended:
+                return link
+            await link.close()
+        return await Link.open(self._settings)
 
     async def _give_back(self, link: Link, links: list[Link]) -> None:
         if self._closed:
@@ -137,10 +140,10 @@ class RedisTransport:
         except (RedisError, OSError, TimeoutError) as error:
             self.check()
             self._sent_as_text.clear()
-            await self._drop_idle()
+            await self._drop_idle_links()
             raise lost(self._settings.where, error, maybe_written=writes) from None
 
-    def _command(self, request: Request) -> tuple[Any, ...]:
+    def _command(self, request: Request) -> tuple[Arg, ...]:
         """By text when this is the first use since the server may have been another: of two scripts sent together, the
         second must not run while the first is missing."""
         if isinstance(request, Plain) or request.script.sha in self._sent_as_text:
@@ -148,9 +151,11 @@ class RedisTransport:
         self._sent_as_text.add(request.script.sha)
         return request.command(by_text=True)
 
-    async def _drop_idle(self) -> None:
+    async def _drop_idle_links(self) -> None:
         """What ended one connection has most likely ended those that were idle."""
-        links, self._idle[:] = list(self._idle), []
+        links = [*self._idle, *self._sleepers]
+        self._idle.clear()
+        self._sleepers.clear()
         for link in links:
             await link.close()
 

@@ -39,7 +39,7 @@ class ActSuite(Suite):
     @pytest.mark.parametrize("state", WAITING)
     async def test_a_cancelled_job_with_nothing_to_keep_leaves_nothing(self, bench: Bench, state: State) -> None:
         await bench.bring(state, new_job("a"))
-        assert await bench.cancel("a", keep_for=0) == [Acted(state, True)]
+        assert await bench.cancel("a", keep_for=0) == [Acted(state, True)], "what waits is cancelled at once"
         view = (await bench.overview("mail")).queues["mail"]
         assert await bench.find("a") is None, "keep_for of 0 leaves no record"
         assert (view.scheduled, view.queued, view.cancelled) == (0, 0, 0), "and is counted nowhere"
@@ -64,7 +64,9 @@ class ActSuite(Suite):
             "a request is not a cancellation yet"
         )
         assert await bench.get("a") == before, "its runner holds the job until it has settled, its memo included"
-        assert await bench.settle(settlement(lease, State.CANCELLED, memo=b"stopped")) == [Settled.WRITTEN]
+        assert await bench.settle(settlement(lease, State.CANCELLED, memo=b"stopped")) == [Settled.WRITTEN], (
+            "the runner that holds the job says how it ended"
+        )
         assert (await bench.get("a")).memo == b"stopped", "and decides what is left"
 
     @pytest.mark.parametrize("state", TERMINAL)
@@ -110,7 +112,7 @@ class ActSuite(Suite):
 
     async def test_a_job_with_a_priority_can_be_cancelled(self, bench: Bench) -> None:
         await bench.enqueue(new_job("urgent", priority=9), new_job("plain"))
-        assert await bench.cancel("urgent") == [Acted(State.QUEUED, True)]
+        assert await bench.cancel("urgent") == [Acted(State.QUEUED, True)], "an id alone finds its job"
         assert await bench.lease_ids() == ["plain"], "whatever its priority, a cancelled job does not run"
 
     async def test_a_job_that_lapsed_is_still_asked(self, bench: Bench) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowli.driver import Lease, Settled, State
-from flowli_conformance.bench import HOUR, LEASE, MINUTE, QUEUE, Bench, new_job, new_jobs, promptly, settlement
+from flowli_conformance.bench import HOUR, LEASE, MINUTE, QUEUE, Bench, new_job, new_jobs, only, promptly, settlement
 from flowli_conformance.suite import Suite
 
 __all__ = ["ClaimSuite"]
@@ -30,7 +30,7 @@ class ClaimSuite(Suite):
         await bench.enqueue(new_job("a", queue="news", name="digest", head=b"h", body=b"b", priority=3))
         ready_at = bench.now
         bench.advance(MINUTE)
-        (lease,) = await bench.lease(queues=["news"])
+        lease = only(await bench.lease(queues=["news"]), "a job that is ready is leased")
         assert lease == Lease(
             id="a",
             queue="news",
@@ -129,7 +129,7 @@ class ClaimSuite(Suite):
     async def test_a_scheduled_job_is_leased_at_its_instant(self, bench: Bench) -> None:
         await bench.enqueue(new_job("a", delay=MINUTE))
         due = bench.advance(MINUTE)
-        (lease,) = await bench.lease()
+        lease = only(await bench.lease(), "a delayed job is leased once its instant has come")
         assert (lease.id, lease.ready_at) == ("a", due), "due at now is due, and ready since it was due"
 
     async def test_many_jobs_that_are_due_at_once_are_all_leased(self, bench: Bench) -> None:
@@ -168,6 +168,12 @@ class ClaimSuite(Suite):
         await bench.enqueue(new_job("a"))
         found = await bench.exchange(bench.claim(lease_for=LEASE))
         assert found.next_at is not None and found.next_at <= bench.at(LEASE), "a lease just made ends too"
+
+    async def test_a_claim_of_no_queues_takes_nothing(self, bench: Bench) -> None:
+        await bench.enqueue(new_job("a"), new_job("b", queue="other"))
+        found = await bench.exchange(bench.claim(queues=()))
+        assert list(found.leases) == [], "no queues is none, and None is all: a runner that serves none takes nothing"
+        assert [(await bench.get(id)).state for id in ("a", "b")] == [State.QUEUED] * 2, "what is ready stays so"
 
     async def test_an_exchange_without_a_claim_only_settles(self, bench: Bench) -> None:
         leases = await bench.start(new_job("a"), new_job("b"))

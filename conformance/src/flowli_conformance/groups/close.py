@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 import pytest
 
 from flowli.driver import (
-    Ability,
     Act,
     Change,
     Deed,
@@ -24,7 +23,7 @@ from flowli.driver import (
     StoredSchedule,
 )
 from flowli.errors import DriverClosed
-from flowli_conformance.bench import LEASE, MINUTE, START, Bench, background, new_job, promptly, settlement
+from flowli_conformance.bench import LEASE, MINUTE, START, Bench, background, new_job, promptly, refused, settlement
 from flowli_conformance.suite import Suite
 
 __all__ = ["CloseSuite"]
@@ -77,7 +76,7 @@ class CloseSuite(Suite):
 
     async def test_a_refused_verb_writes_nothing(self, bench: Bench) -> None:
         await bench.driver.close()
-        with pytest.raises(DriverClosed):
+        with refused(DriverClosed, "A verb after close is refused"):
             await bench.enqueue(new_job("a"))
         await bench.driver.open()
         assert await bench.find("a") is None, "DriverClosed says that nothing was written"
@@ -119,10 +118,10 @@ class CloseSuite(Suite):
         )
 
     async def test_close_ends_a_waiting_claim(self, live: Bench) -> None:
-        async with background(live.exchange(live.claim(wait=10 * MINUTE))) as waiting:
+        async with background(live.work()) as waiting:
             await live.under_way()
             await promptly(live.driver.close(), "Close does not wait for those who wait.")
-            with pytest.raises(DriverClosed):
+            with refused(DriverClosed, "Close ends waiting calls with DriverClosed: an empty answer would be repeated"):
                 await promptly(waiting, "Close ends waiting calls: a shutdown must not hang on an idle claim.")
         assert waiting.done(), "the waiting call has ended"
 
@@ -131,13 +130,13 @@ class CloseSuite(Suite):
         async with background(live.outcomes("a", wait=10 * MINUTE)) as waiting:
             await live.under_way()
             await promptly(live.driver.close(), "Close does not wait for those who wait.")
-            with pytest.raises(DriverClosed):
+            with refused(DriverClosed, "Close ends waiting calls with DriverClosed: an empty answer would be repeated"):
                 await promptly(waiting, "Close ends waiting calls: a shutdown must not hang on a handle.")
         assert waiting.done(), "the waiting call has ended"
 
     async def test_close_leaves_the_waits_of_another_driver_alone(self, live: Bench) -> None:
         other = await live.second_driver()
-        async with background(other.exchange([], live.claim(wait=10 * MINUTE))) as waiting:
+        async with background(live.work(driver=other)) as waiting:
             await live.under_way()
             await live.driver.close()
             await other.enqueue([new_job("a")])
@@ -188,7 +187,6 @@ class CloseSuite(Suite):
     async def test_a_driver_says_what_it_is(self, bench: Bench) -> None:
         driver, twin = bench.driver, bench.driver.twin()
         assert isinstance(driver.process_local, bool), "a runner asks whether other processes reach the store"
-        assert driver.abilities <= frozenset(Ability), "abilities are those of the protocol"
         assert (twin.process_local, twin.abilities) == (driver.process_local, driver.abilities), (
             "a twin is the same kind"
         )

@@ -8,7 +8,18 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 
 from flowli.driver import Disposition, Driver, Hold, Millis, NewJob, Renewal, Settled, State
-from flowli_conformance.bench import HOUR, LEASE, MINUTE, Bench, background, new_job, new_jobs, promptly, settlement
+from flowli_conformance.bench import (
+    HOUR,
+    LEASE,
+    MINUTE,
+    Bench,
+    background,
+    new_job,
+    new_jobs,
+    paired,
+    promptly,
+    settlement,
+)
 from flowli_conformance.suite import Suite
 
 __all__ = ["ConcurrencySuite"]
@@ -87,7 +98,7 @@ class ConcurrencySuite(Suite):
 
             asyncio.run(enqueue())
 
-        async with background(live.exchange(live.claim(wait=10 * MINUTE))) as waiting:
+        async with background(live.work()) as waiting:
             await live.under_way()
             await asyncio.to_thread(produce)
             found = await promptly(waiting, "An enqueue wakes an idle runner, whichever thread it came from.")
@@ -106,7 +117,7 @@ class ConcurrencySuite(Suite):
 
             return asyncio.run(call())
 
-        async with background(live.exchange(live.claim(wait=10 * MINUTE))):
+        async with background(live.work()):
             await live.under_way()
             renewed = await promptly(asyncio.to_thread(renew), "Renewals never wait behind a claim.")
         assert list(renewed) == [Renewal.RENEWED], (
@@ -117,8 +128,8 @@ class ConcurrencySuite(Suite):
         drivers = [bench.driver, await bench.second_driver(), await bench.second_driver()]
 
         async def enqueue(index: int) -> Disposition:
-            (answer,) = await drivers[index % 3].enqueue([new_job("a", queue=f"queue-{index % 2}")], now=bench.now)
-            return answer.disposition
+            jobs = [new_job("a", queue=f"queue-{index % 2}")]
+            return paired(await drivers[index % 3].enqueue(jobs, now=bench.now), jobs, "enqueue")[0].disposition
 
         answers = Counter(await asyncio.gather(*(enqueue(index) for index in range(64))))
         assert answers == {Disposition.CREATED: 1, Disposition.EXISTING: 63}, "one winner, and all others learn of it"
@@ -180,11 +191,11 @@ class ConcurrencySuite(Suite):
             await _cancelled_after(steps, live.driver.exchange([], claim))
             leases = (await live.exchange(replace(claim, limit=0))).leases
             await live.settle(*(settlement(lease, State.QUEUED) for lease in leases))
-            (lease,) = await promptly(live.lease(), "A cancelled call leaves the driver usable.")
-            assert lease.id == f"job-{steps}", (
+            leases = await promptly(live.lease(), "A cancelled call leaves the driver usable.")
+            assert [lease.id for lease in leases] == [f"job-{steps}"], (
                 "a job that a cancelled claim leased does not stand still until it lapses"
             )
-            await live.settle(settlement(lease, keep_for=0))
+            await live.settle(settlement(leases[0], keep_for=0))
 
     async def test_a_cancelled_enqueue_is_whole_or_not_there(self, bench: Bench) -> None:
         for steps in range(12):

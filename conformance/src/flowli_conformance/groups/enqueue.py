@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flowli.driver import Disposition, Enqueued, Millis, Settled, State
-from flowli_conformance.bench import HOUR, MINUTE, Bench, new_job, new_jobs, settlement
+from flowli_conformance.bench import HOUR, MINUTE, Bench, new_job, new_jobs, only, settlement
 from flowli_conformance.suite import Suite
 
 __all__ = ["EnqueueSuite"]
@@ -130,7 +130,7 @@ class EnqueueSuite(Suite):
         bench.advance(HOUR)
         (answer,) = await bench.enqueue(new_job("a", body=b"second"))
         assert answer == Enqueued(CREATED, "a", State.QUEUED, bench.now), "what has expired is not seen, swept or not"
-        (lease,) = await bench.lease()
+        lease = only(await bench.lease(), "the new job under the id of an expired one is executed")
         assert (lease.id, lease.body, lease.memo, lease.deliveries) == ("a", b"second", b"", 0), (
             "a new job under a used id inherits nothing: not the memo, not the deliveries"
         )
@@ -180,7 +180,12 @@ class EnqueueSuite(Suite):
         assert (answer.disposition, answer.state) == (CREATED, State.QUEUED), (
             "a job whose instant is not after now is queued"
         )
-        assert await bench.lease_ids() == ["a"], "work that is overdue when it is enqueued is executed at once"
+        assert answer.due in (bench.now, bench.at(-HOUR)), (
+            "an instant that has passed counts as now or as itself: its caller sees no third one"
+        )
+        assert (await bench.get("a")).due == answer.due, "and the record says the same as the answer"
+        lease = only(await bench.lease(), "work that is overdue when it is enqueued is executed at once")
+        assert (lease.id, lease.ready_at) == ("a", answer.due), "and it is ready since then"
 
     async def test_a_large_batch_of_known_ids_makes_no_second_jobs(self, bench: Bench) -> None:
         jobs = new_jobs(2_500)

@@ -173,6 +173,24 @@ class LeaseSuite(Suite):
         await bench.cancel("asked")
         assert await bench.renew(other, asked, lease_for=None) == [RENEWED, CANCEL], "nobody else is asked to stop"
 
+    @pytest.mark.parametrize("way", ["handed-back", "retried", "lapsed"])
+    async def test_a_cancellation_stands_until_the_job_has_ended(self, bench: Bench, way: str) -> None:
+        (lease,) = await bench.start(new_job("a"), lease_for=LEASE)
+        await bench.cancel("a")
+        if way == "lapsed":
+            bench.advance(LEASE)
+        elif way == "retried":
+            await bench.settle(settlement(lease, State.SCHEDULED, delay=MINUTE))
+            bench.advance(MINUTE)
+        else:
+            await bench.settle(settlement(lease, State.QUEUED))
+        again = await bench.lease_one("a")
+        assert await bench.renew(again, lease_for=None) == [CANCEL], (
+            "a job that was asked to stop and came back instead is asked again: a cancellation must not get lost"
+        )
+        await bench.settle(settlement(again, State.CANCELLED))
+        assert (await bench.get("a")).state is State.CANCELLED, "until its runner has settled it as cancelled"
+
     async def test_a_cancellation_is_forgotten_with_its_job(self, bench: Bench) -> None:
         (lease,) = await bench.start(new_job("a"))
         await bench.cancel("a")

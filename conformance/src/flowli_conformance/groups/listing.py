@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from flowli.driver import Slice, State, StoredJob
-from flowli_conformance.bench import DAY, HOUR, MINUTE, QUEUE, Bench, new_job, new_jobs, settlement
+from flowli_conformance.bench import DAY, HOUR, MINUTE, QUEUE, Bench, new_job, new_jobs, only, refused, settlement
 from flowli_conformance.suite import Suite
 
 __all__ = ["ListSuite"]
 
 TERMINAL = [State.COMPLETED, State.FAILED, State.CANCELLED]
 PLACES = pytest.mark.parametrize("queue", [QUEUE, None], ids=["one-queue", "all-queues"])
+_FOREIGN = "A cursor of elsewhere is refused: it would show another page than was asked for"
 STATES = pytest.mark.parametrize("state", list(State))
 
 
@@ -59,7 +60,7 @@ class ListSuite(Suite):
     @STATES
     async def test_a_listing_shows_records_without_their_bodies(self, bench: Bench, state: State) -> None:
         await bench.bring(state, new_job("a", head=b"h", body=b"b", priority=3))
-        (listed,) = (await _piece(bench, state)).items
+        listed = only((await _piece(bench, state)).items, "a job is listed in the state it is in")
         job = await bench.get("a")
         assert listed.body is None, "a page of jobs stays small, whatever their inputs"
         assert (listed.id, listed.state, listed.head, listed.memo, listed.priority) == (
@@ -203,8 +204,16 @@ class ListSuite(Suite):
     async def test_a_foreign_cursor_is_refused(self, bench: Bench, state: State, cursor: str) -> None:
         await bench.bring(state, *new_jobs(3))
         for queue in (None, QUEUE):
-            with pytest.raises(ValueError, match=r"(?i)cursor"):
+            with refused(ValueError, _FOREIGN, says="(?i)cursor"):
                 await _piece(bench, state, queue=queue, cursor=cursor)
+
+    @STATES
+    @pytest.mark.parametrize("limit", [0, -1])
+    async def test_a_listing_of_less_than_one_is_refused(self, bench: Bench, state: State, limit: int) -> None:
+        await bench.bring(state, new_job("a"))
+        for queue in (None, QUEUE):
+            with refused(ValueError, "A page of nothing never comes to an end: its reader would turn it for ever"):
+                await _piece(bench, state, queue=queue, limit=limit)
 
     async def test_a_cursor_holds_through_another_driver(self, bench: Bench) -> None:
         ids = await _crowd(bench, State.QUEUED)

@@ -120,7 +120,7 @@ class OrderSuite(Suite):
 
     async def test_a_claim_without_names_finds_a_new_queue(self, bench: Bench) -> None:
         await bench.enqueue(new_job("a", queue="old"))
-        assert await bench.lease_ids(queues=None) == ["a"]
+        assert await bench.lease_ids(queues=None) == ["a"], "without names all are served"
         await bench.enqueue(new_job("b", queue="new"))
         assert await bench.lease_ids(queues=None) == ["b"], "a new queue is found at the next claim"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flowli.driver import Change, Lease, Millis, RunnerNote, Settled, State, StoredSchedule
-from flowli_conformance.bench import HOUR, MINUTE, SECOND, Bench, new_job, settlement
+from flowli_conformance.bench import HOUR, MINUTE, SECOND, Bench, new_job, only, paired, settlement
 from flowli_conformance.suite import Suite
 
 __all__ = ["RecordsSuite"]
@@ -76,7 +76,7 @@ class RecordsSuite(Suite):
         await bench.enqueue(new_job("a", queue=text), new_job("b", queue=text, delay=SECOND, priority=5))
         assert (await bench.overview(text)).queues[text].queued == 1, "a queue is named by the user"
         assert set((await bench.overview()).queues) == {text}, "and known by this name"
-        (lease,) = await bench.lease(queues=[text])
+        lease = only(await bench.lease(queues=[text]), "a queue is served by its name, whatever characters it has")
         assert (lease.id, lease.queue) == ("a", text), "and served by it"
         bench.advance(SECOND)
         assert await bench.lease_ids(queues=None) == ["b"], "also where all are served"
@@ -98,7 +98,7 @@ class RecordsSuite(Suite):
         assert list((await bench.exchange(claim)).leases) == list(first.leases), "a runner's turn is known by its name"
         note = RunnerNote(id=text, queues=[text], note=b"", alive_until=bench.at(MINUTE))
         await bench.driver.announce(note, now=bench.now)
-        (seen,) = (await bench.overview()).runners
+        seen = only((await bench.overview()).runners, "a runner is seen once")
         assert (seen.id, seen.queues and list(seen.queues)) == (text, [text]), "and it is listed under its name"
 
     @TEXTS
@@ -148,7 +148,8 @@ class RecordsSuite(Suite):
         await bench.bring(State.CANCELLED, new_job("other"))
         (lease,) = await bench.start(new_job("a", head=data))
         await bench.settle(settlement(lease, State.FAILED, memo=data))
-        (listed,) = (await bench.driver.list_jobs(State.FAILED, limit=10, now=bench.now)).items
+        found = await bench.driver.list_jobs(State.FAILED, limit=10, now=bench.now)
+        listed = only(found.items, "a job that failed is listed")
         assert (listed.head, listed.memo) == (data, data), "a listing shows head and memo as they are"
 
     @BYTES
@@ -160,7 +161,7 @@ class RecordsSuite(Suite):
     @BYTES
     async def test_odd_bytes_of_schedules_and_runners_come_back(self, bench: Bench, data: bytes) -> None:
         await _put_schedule(bench, "a", data)
-        (schedule,) = await bench.driver.get_schedules(["a"])
+        schedule = only(await bench.driver.get_schedules(["a"]), "one answer for each key")
         assert schedule is not None and schedule.body == data, "a schedule keeps what core wrote"
         note = RunnerNote(id="runner", queues=None, note=data, alive_until=bench.at(MINUTE))
         await bench.driver.announce(note, now=bench.now)
@@ -200,5 +201,6 @@ class RecordsSuite(Suite):
 
 async def _put_schedule(bench: Bench, key: str, body: bytes) -> None:
     successor = StoredSchedule(key=key, version=0, next_run_at=bench.now, body=body)
-    (changed,) = await bench.driver.change_schedules([Change(key=key, expected=0, successor=successor)], now=bench.now)
+    change = Change(key=key, expected=0, successor=successor)
+    (changed,) = paired(await bench.driver.change_schedules([change], now=bench.now), [change], "change_schedules")
     assert changed.applied, "0 expects that no schedule stands under this key"

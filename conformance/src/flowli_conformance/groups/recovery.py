@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowli.driver import Recovered, Settled, State
-from flowli_conformance.bench import DAY, HOUR, LEASE, MINUTE, SECOND, Bench, new_job, new_jobs, settlement
+from flowli_conformance.bench import DAY, HOUR, LEASE, MINUTE, SECOND, Bench, new_job, new_jobs, only, settlement
 from flowli_conformance.suite import Suite
 
 __all__ = ["RecoverySuite"]
@@ -44,8 +44,8 @@ class RecoverySuite(Suite):
         bench.advance(LEASE)
         found = await bench.exchange(bench.claim())
         assert [recovered.id for recovered in found.recovered] == ["a"], "the lapse is reported"
-        (lease,) = found.leases
-        assert (lease.id, lease.deliveries, lease.ready_at) == ("a", 1, 0), "and the job is run again at once"
+        lease = only(found.leases, "and the job is run again at once")
+        assert (lease.id, lease.deliveries, lease.ready_at) == ("a", 1, 0), "with its lapse counted, from the front"
         assert lease.token > lost.token, "under a greater token, so that the first runner is fenced off"
 
     async def test_each_lapse_counts_one_delivery(self, bench: Bench) -> None:

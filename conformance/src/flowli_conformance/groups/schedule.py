@@ -9,10 +9,12 @@ from dataclasses import replace
 import pytest
 
 from flowli.driver import Change, Changed, Disposition, Driver, Enqueued, Millis, NewJob, State, StoredSchedule
-from flowli_conformance.bench import DAY, HOUR, MINUTE, Bench, new_job
+from flowli_conformance.bench import DAY, HOUR, MINUTE, Bench, new_job, paired, refused
 from flowli_conformance.suite import Suite
 
 __all__ = ["ScheduleSuite"]
+
+_FOREIGN = "A cursor of elsewhere is refused: it would show another page than was asked for"
 
 
 def _schedule(key: str, next_run_at: int | None, *, body: bytes = b"body", version: int = 0) -> StoredSchedule:
@@ -26,13 +28,12 @@ def _put(key: str, expected: int, next_run_at: int | None, *jobs: NewJob, body: 
 
 
 async def _change(bench: Bench, *changes: Change) -> list[Changed]:
-    changed = await bench.driver.change_schedules(changes, now=bench.now)
+    changed = paired(await bench.driver.change_schedules(changes, now=bench.now), changes, "change_schedules")
     return [replace(each, jobs=tuple(each.jobs)) for each in changed]
 
 
 async def _get(bench: Bench, key: str) -> StoredSchedule | None:
-    (schedule,) = await bench.driver.get_schedules([key])
-    return schedule
+    return paired(await bench.driver.get_schedules([key]), [key], "get_schedules")[0]
 
 
 async def _keys(bench: Bench, *, limit: int = 100) -> list[str]:
@@ -185,8 +186,8 @@ class ScheduleSuite(Suite):
 
         async def fire(driver: Driver, runner: int) -> Changed:
             jobs = [new_job(f"{runner}-one"), new_job(f"{runner}-two")]
-            (changed,) = await driver.change_schedules([_put("daily", 1, bench.at(DAY), *jobs)], now=bench.now)
-            return changed
+            changes = [_put("daily", 1, bench.at(DAY), *jobs)]
+            return paired(await driver.change_schedules(changes, now=bench.now), changes, "change_schedules")[0]
 
         changed = await asyncio.gather(*(fire(drivers[runner % 3], runner) for runner in range(30)))
         winners = [runner for runner, each in enumerate(changed) if each.applied]
@@ -235,8 +236,15 @@ class ScheduleSuite(Suite):
     async def test_a_foreign_cursor_of_schedules_is_refused(self, bench: Bench) -> None:
         await _change(bench, _put("a", 0, None), _put("b", 0, None))
         for cursor in ("nonsense", "\x00", "🦊"):
-            with pytest.raises(ValueError, match=r"(?i)cursor"):
+            with refused(ValueError, _FOREIGN, says="(?i)cursor"):
                 await bench.driver.list_schedules(limit=1, cursor=cursor, now=bench.now)
+
+    @pytest.mark.parametrize("limit", [0, -1])
+    @pytest.mark.parametrize("due", [False, True])
+    async def test_a_listing_of_less_than_one_schedule_is_refused(self, bench: Bench, due: bool, limit: int) -> None:
+        await _change(bench, _put("a", 0, bench.now))
+        with refused(ValueError, "A page of nothing never comes to an end: its reader would turn it for ever"):
+            await bench.driver.list_schedules(due=due, limit=limit, now=bench.now)
 
     async def test_due_schedules_are_listed_longest_overdue_first(self, bench: Bench) -> None:
         for key, offset in (("a", 3_000), ("b", 1_000), ("c", 2_000), ("later", HOUR)):
@@ -278,7 +286,7 @@ class ScheduleSuite(Suite):
             _put("soon", 1, None),
             Change(key="late", expected=1, successor=None),
         ):
-            assert (await _change(bench, change))[0].applied
+            assert (await _change(bench, change))[0].applied, "a change that expects what stands is made"
             seen.append((await bench.exchange(bench.claim())).schedule_at)
         assert seen == [None, bench.at(DAY), bench.at(HOUR), bench.at(DAY), None], (
             "a runner knows from its claims when to fire, without asking"

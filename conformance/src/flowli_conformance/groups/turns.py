@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flowli.driver import Disposition, Settled, State, Turn
-from flowli_conformance.bench import LEASE, MINUTE, Bench, new_job, new_jobs, settlement
+from flowli_conformance.bench import LEASE, MINUTE, Bench, new_job, new_jobs, only, settlement
 from flowli_conformance.suite import Suite
 
 __all__ = ["TurnSuite"]
@@ -24,7 +24,7 @@ class TurnSuite(Suite):
     async def test_an_enqueue_repeated_after_the_job_left_nothing_makes_no_second_job(self, bench: Bench) -> None:
         turn = bench.turn()
         first = await bench.enqueue(new_job("a"), new_job("b", delay=MINUTE), turn=turn)
-        assert await _run_all(bench) == ["a"]
+        assert await _run_all(bench) == ["a"], "what is ready is executed"
         assert await bench.enqueue(new_job("a"), new_job("b", delay=MINUTE), turn=turn) == first, (
             "a repeat is answered as the call whose reply was lost"
         )
@@ -39,7 +39,7 @@ class TurnSuite(Suite):
     async def test_a_large_enqueue_is_repeated_whole(self, bench: Bench) -> None:
         turn, jobs = bench.turn(), new_jobs(2_500)
         first = await bench.enqueue(*jobs, turn=turn)
-        assert len(await _run_all(bench)) == 2_500
+        assert len(await _run_all(bench)) == 2_500, "every job of a large batch is executed"
         assert await bench.enqueue(*jobs, turn=turn) == first, "a turn covers every part of a batch that was cut"
         assert await bench.lease_ids() == [], "no part of a repeated batch is stored again"
 
@@ -89,7 +89,7 @@ class TurnSuite(Suite):
         await bench.enqueue(new_job("a"), new_job("b"))
         claim = bench.claim(2)
         first, second = (await bench.exchange(claim)).leases
-        assert await bench.settle(settlement(first)) == [Settled.WRITTEN]
+        assert await bench.settle(settlement(first)) == [Settled.WRITTEN], "a lease gives the right to settle"
         assert list((await bench.exchange(claim)).leases) == [second], (
             "a repeat returns only the leases that still hold"
         )
@@ -99,8 +99,7 @@ class TurnSuite(Suite):
         claim = bench.claim(1, runner="slow", lease_for=LEASE)
         await bench.exchange(claim)
         bench.advance(LEASE)
-        (taken,) = await bench.lease(runner="quick")
-        assert taken.id == "a"
+        await bench.lease_one("a")
         assert list((await bench.exchange(claim)).leases) == [], (
             "a lease that another runner holds is not handed out again"
         )
@@ -118,7 +117,7 @@ class TurnSuite(Suite):
         await bench.enqueue(new_job("a"))
         claim = bench.claim(1)
         await bench.exchange(claim)
-        (lease,) = (await bench.exchange(replace(claim, limit=0))).leases
+        lease = only((await bench.exchange(replace(claim, limit=0))).leases, "a lost claim is found again by its turn")
         assert await bench.settle(settlement(lease, State.QUEUED)) == [Settled.WRITTEN], (
             "a lease found again is a lease"
         )
@@ -137,9 +136,11 @@ class TurnSuite(Suite):
 
     async def test_the_same_number_of_another_runner_is_a_claim_of_its_own(self, bench: Bench) -> None:
         await bench.enqueue(new_job("a"), new_job("b"))
-        (one,) = (await bench.exchange(bench.claim(1, runner="one", turn=Turn("one", 7)))).leases
-        (two,) = (await bench.exchange(bench.claim(1, runner="two", turn=Turn("two", 7)))).leases
-        assert [one.id, two.id] == ["a", "b"], "turns belong to their sender: two runners count alike"
+        one = await bench.exchange(bench.claim(1, runner="one", turn=Turn("one", 7)))
+        two = await bench.exchange(bench.claim(1, runner="two", turn=Turn("two", 7)))
+        assert [lease.id for lease in (*one.leases, *two.leases)] == ["a", "b"], (
+            "turns belong to their sender: two runners count alike"
+        )
 
     async def test_a_repeated_claim_promises_no_more_time_than_its_leases_have(self, bench: Bench) -> None:
         await bench.enqueue(new_job("a"))

@@ -1,10 +1,11 @@
-"""What a driver has between open and close: one worker thread, and the connection that lives in it. It knows no verb."""
+"""What a driver has from open to close: one worker thread, and the connection that lives in it. It knows no verb."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ from flowli.driver import Millis
 from flowli.errors import DriverClosed
 from flowli_sqlite.connection import Connection, Step
 
-__all__ = ["Session"]
+__all__ = ["Session", "pauses"]
 
 T = TypeVar("T")
 
@@ -26,9 +27,9 @@ class Session:
     A step whose caller is cancelled is dropped if it has not begun, and completed if it has.
     """
 
-    def __init__(self, path: str, max_bytes: int | None) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._pid = os.getpid()
-        self._connection = Connection(path, max_bytes)
+        self._connection = connection
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="flowli-sqlite")
         self._ended = asyncio.Event()
 
@@ -53,16 +54,7 @@ class Session:
     async def write(self, step: Step[T], now: Millis | None, *, grows: bool = False) -> T:
         return await self._do(lambda: self._connection.write(step, now, grows=grows))
 
-    async def pauses(self, wait: Millis) -> AsyncIterator[bool]:
-        """Pause for longer and longer, up to ``wait`` in all. Each item says whether time is left after it."""
-        clock = asyncio.get_running_loop().time
-        end, pause = clock() + wait / 1000, _FIRST_PAUSE
-        while (left := end - clock()) > 0:
-            await self._pause(min(pause, left))
-            pause = min(pause * 1.25, _LONGEST_PAUSE)
-            yield clock() < end
-
-    async def _pause(self, seconds: float) -> None:
+    async def pause(self, seconds: float) -> None:
         try:
             await asyncio.wait_for(self._ended.wait(), seconds)
         except TimeoutError:
@@ -73,3 +65,11 @@ class Session:
         if self._ended.is_set():
             raise DriverClosed("The driver was closed. Open it, and call again.")
         return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
+
+def pauses(wait: Millis) -> Iterator[float]:
+    """How long to pause, in seconds, before each further look at the file, until ``wait`` is over."""
+    end, pause = time.monotonic() + wait / 1000, _FIRST_PAUSE
+    while (left := end - time.monotonic()) > 0:
+        yield min(pause, left)
+        pause = min(pause * 1.25, _LONGEST_PAUSE)

@@ -20,6 +20,7 @@ BATCH = 1_000
 """The most items that one script is given."""
 
 _BATCH_BYTES = 4_000_000
+_MOST_MET = 16
 
 
 class Plain(NamedTuple):
@@ -96,6 +97,8 @@ class Namespace:
     """Queue names as of the last look; `stale` when the store has others."""
     stale: bool = True
     turns: int = 0
+    met: dict[str, None] = field(default_factory=dict[str, None])
+    """Queues of the last jobs that were named: whose keys a read by id declares at first."""
 
     async def one(self, request: Request, *, writes: bool) -> Any:
         """The reply to one request."""
@@ -107,11 +110,17 @@ class Namespace:
         for _ in range(50):
             reply = await self.one(build(names), writes=writes)
             if not reply or reply[0] != b"again":
+                self._meet(names)
                 return reply
             further: list[bytes] = reply[1:]
             names = list(dict.fromkeys([*names, *(name.decode() for name in further)]))
         message = "The jobs of this call change queue faster than they can be read; call again."
         raise DriverUnavailable(message)
+
+    def _meet(self, names: Sequence[str]) -> None:
+        self.met |= dict.fromkeys(names)
+        while len(self.met) > _MOST_MET:
+            del self.met[next(iter(self.met))]
 
     async def queues(self) -> list[str]:
         """The names of all queues that the store knows, asked only when they may have changed."""

@@ -30,7 +30,7 @@ async def get_jobs(
             args: list[Arg] = [instant(now), len(names), *names, "B" if bodies else "H", *chunk]
             return script("get").call(space.keys, names, args)
 
-        reply = await space.complete(space.known[:20], build, writes=False)
+        reply = await space.complete(list(space.met), build, writes=False)
         for job_id, item in zip(chunk, reply, strict=True):
             found.append(None if item is None else job_of(job_id, tuple(item), body=bodies))
     return found

@@ -116,7 +116,7 @@ async def act(space: Namespace, acts: Sequence[Act], *, now: Millis | None) -> S
             return cancel.call(space.keys, names, [instant(now), len(names), *names, *args])
 
         with space.after_writes(bool(answers)):
-            reply: bytes = await space.complete(space.known[:20], build, writes=True)
+            reply: bytes = await space.complete(list(space.met), build, writes=True)
         answers += [_acted(letter) for letter in reply.decode()]
     return answers
 

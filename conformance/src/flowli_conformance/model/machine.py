@@ -1,0 +1,214 @@
+"""Which steps a sequence may take, as a Hypothesis state machine over `Session`. It knows no right answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from flowli.driver import (
+    Act,
+    Change,
+    Claim,
+    Deed,
+    Driver,
+    Enqueued,
+    Hold,
+    Lease,
+    Millis,
+    NewJob,
+    RunnerNote,
+    Settlement,
+    State,
+    StoredSchedule,
+    Turn,
+)
+from flowli_conformance.model.session import Session
+from flowli_conformance.model.steps import IDS, QUEUES, RUNNERS, Ending, Firing, Wish, draws
+
+__all__ = ["DriverMachine"]
+
+_REMEMBERED = 600_000
+"""For how long a store remembers a turn."""
+
+
+class _Sent(NamedTuple):
+    turn: Turn
+    jobs: Sequence[NewJob]
+    answers: Sequence[Enqueued]
+    at: int
+
+
+class _Asked(NamedTuple):
+    claim: Claim
+    settlements: Sequence[Settlement]
+    leases: Sequence[Lease]
+    at: int
+
+
+class DriverMachine(RuleBasedStateMachine):
+    """Each rule is one step. A sequence that once failed is kept as calls of them: `flowli_conformance.model.kept`."""
+
+    def __init__(self, make_driver: Callable[[], Driver]) -> None:
+        super().__init__()
+        self._session = Session(make_driver, IDS, QUEUES)
+        self._numbers = 0
+        self._sent: _Sent | None = None
+        self._asked: dict[str, _Asked] = {}
+        self._crashes = 0
+        self._leases: list[tuple[str, Lease]] = []
+        """What runners remember, the youngest last."""
+
+    def teardown(self) -> None:
+        self._session.close()
+
+    def _next(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    def _new(self, wishes: Sequence[Wish]) -> list[NewJob]:
+        return [wish.new(self._session.now, self._next()) for wish in wishes]
+
+    def _lease(self, which: int) -> Lease:
+        return self._leases[-1 - which % len(self._leases)][1]
+
+    def _settlements(self, endings: Sequence[Ending]) -> list[Settlement]:
+        made: list[Settlement] = []
+        for ending in endings:
+            lease = self._lease(ending.which)
+            made.append(ending.settlement(lease.id, lease.queue, lease.token, self._session.now, self._next()))
+        return made
+
+    def _is_fresh(self, at: int) -> bool:
+        return self._session.now - at < _REMEMBERED
+
+    @rule(wishes=draws.wishes, has_turn=st.booleans())
+    def enqueue(self, wishes: list[Wish], has_turn: bool) -> None:
+        jobs = self._new(wishes)
+        turn = Turn("producer", self._next()) if has_turn else None
+        answers = self._session.enqueue(jobs, turn)
+        if turn is not None:
+            self._sent = _Sent(turn, jobs, answers, self._session.now)
+        self._session.compare()
+
+    @precondition(lambda self: self._sent is not None and self._is_fresh(self._sent.at))
+    @rule()
+    def enqueue_again(self) -> None:
+        assert self._sent is not None
+        self._session.repeat_enqueue(self._sent.jobs, self._sent.turn, self._sent.answers)
+        self._session.compare()
+
+    @rule(
+        runner=draws.runners,
+        queues=draws.queues,
+        limit=draws.limits,
+        lease_for=draws.spans,
+        endings=st.just(()) | st.tuples(draws.endings),
+    )
+    def claim(
+        self, runner: str, queues: tuple[str, ...] | None, limit: int, lease_for: int, endings: tuple[Ending, ...] = ()
+    ) -> None:
+        settlements = self._settlements(endings if self._leases else ())
+        turn = Turn(f"{runner}-{self._crashes}", self._next())
+        claim = Claim(runner=runner, turn=turn, queues=queues, limit=limit, lease_for=Millis(lease_for))
+        leases = self._session.exchange(settlements, claim)
+        self._asked[runner] = _Asked(claim, settlements, leases, self._session.now)
+        self._leases += [(runner, lease) for lease in leases]
+        self._session.compare()
+
+    @precondition(lambda self: any(self._is_fresh(asked.at) for asked in self._asked.values()))
+    @rule(runner=draws.runners, looks_only=st.booleans())
+    def claim_again(self, runner: str, looks_only: bool) -> None:
+        """A claim whose reply was lost is repeated as it was, or with ``limit=0`` to hand back what it leased."""
+        asked = self._asked.get(runner)
+        if asked is None or not self._is_fresh(asked.at):
+            return
+        claim = replace(asked.claim, limit=0) if looks_only else asked.claim
+        settlements = () if looks_only else asked.settlements
+        leases = self._session.repeat_exchange(settlements, claim, asked.leases)
+        if not asked.leases:
+            self._asked[runner] = asked._replace(leases=leases)
+            self._leases += [(runner, lease) for lease in leases]
+        self._session.compare()
+
+    @precondition(lambda self: self._leases)
+    @rule(endings=st.lists(draws.endings, min_size=1, max_size=3))
+    def settle(self, endings: list[Ending]) -> None:
+        self._session.exchange(self._settlements(endings), None)
+        self._session.compare()
+
+    @precondition(lambda self: self._leases)
+    @rule(which=st.lists(draws.which, min_size=1, max_size=3), lease_for=st.none() | draws.spans)
+    def renew(self, which: list[int], lease_for: int | None) -> None:
+        leases = [self._lease(each) for each in which]
+        holds = [Hold(lease.queue, lease.id, lease.token) for lease in leases]
+        self._session.renew(holds, None if lease_for is None else Millis(lease_for))
+        self._session.compare()
+
+    @rule(ids=st.lists(draws.ids, min_size=1, max_size=3), has_memo=st.booleans(), keep_for=draws.keeps)
+    def cancel(self, ids: list[str], has_memo: bool, keep_for: int) -> None:
+        memo = b"cancelled %d" % self._next() if has_memo else None
+        self._session.cancel([Act(id=id, deed=Deed.CANCEL, memo=memo, keep_for=Millis(keep_for)) for id in ids])
+        self._session.compare()
+
+    @precondition(lambda self: self._leases)
+    @rule(runner=draws.runners)
+    def crash(self, runner: str) -> None:
+        """The runner forgets everything; its next life is another sender."""
+        self._crashes += 1
+        self._asked.pop(runner, None)
+        self._leases = [(holder, lease) for holder, lease in self._leases if holder != runner]
+
+    @rule(span=draws.spans)
+    def advance(self, span: int) -> None:
+        self._session.reference.advance(span)
+        self._session.compare()
+
+    @precondition(lambda self: self._session.reference.next_change() is not None)
+    @rule(short_of=st.sampled_from((0, 1)))
+    def advance_to_what_comes(self, short_of: int) -> None:
+        """To the very instant at which something is due, ends or expires, or to one millisecond before."""
+        instant = self._session.reference.next_change()
+        assert instant is not None
+        self._session.reference.advance(instant - self._session.now - short_of)
+        self._session.compare()
+
+    @rule(firings=st.lists(draws.firings, min_size=1, max_size=2))
+    def change_schedules(self, firings: list[Firing]) -> None:
+        self._session.change([self._change(firing) for firing in firings])
+        self._session.compare()
+
+    def _change(self, firing: Firing) -> Change:
+        stands = self._session.reference.schedules.get(firing.key)
+        at = None if firing.next_run_at is None else Millis(self._session.now + firing.next_run_at)
+        body = b"schedule %d" % self._next()
+        successor = None if firing.delete else StoredSchedule(key=firing.key, version=0, next_run_at=at, body=body)
+        expected = max(0, (stands.version if stands else 0) + firing.ahead)
+        return Change(key=firing.key, expected=expected, successor=successor, jobs=self._new(firing.jobs))
+
+    @rule(runner=draws.runners, span=draws.offsets)
+    def announce(self, runner: str, span: int) -> None:
+        until = Millis(self._session.now + span)
+        self._session.announce(RunnerNote(id=runner, queues=QUEUES, note=b"note", alive_until=until))
+        self._session.compare()
+
+    @rule(state=st.sampled_from(State), queue=st.none() | st.sampled_from(QUEUES))
+    def look_at_jobs(self, state: State, queue: str | None) -> None:
+        self._session.look_at_jobs(state, queue)
+
+    @rule()
+    def look_at_the_rest(self) -> None:
+        self._session.look_at_outcomes()
+        self._session.look_at_schedules()
+
+    @rule(reopens=st.booleans())
+    def switch(self, reopens: bool) -> None:
+        """The next calls come from the other driver on the store, or from this one after it was closed and opened."""
+        if reopens:
+            self._session.reopen()
+        else:
+            self._session.switch()
+        self._session.compare()

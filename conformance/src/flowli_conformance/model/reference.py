@@ -1,0 +1,225 @@
+"""The reference: what the contract says of a store, as plainly as it can be said; obvious rather than fast.
+
+It knows the verbs' meaning and a clock that only its user moves. It refuses to know drivers, and it decides nothing that
+the contract leaves open: there it takes what the driver chose, if that was allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from flowli.driver import (
+    Act,
+    Acted,
+    Change,
+    Changed,
+    Disposition,
+    Enqueued,
+    Hold,
+    Lease,
+    Millis,
+    NewJob,
+    QueueView,
+    Recovered,
+    Renewal,
+    Settled,
+    Settlement,
+    State,
+    StoredJob,
+    StoredSchedule,
+)
+
+__all__ = ["Job", "Reference"]
+
+
+@dataclass
+class Job:
+    """One record. ``due`` means what `StoredJob.due` means in each state."""
+
+    new: NewJob
+    state: State
+    due: int
+    token: int = 0
+    deliveries: int = 0
+    memo: bytes = b""
+    is_asked: bool = False
+    """Somebody asked for its cancellation while it ran."""
+    was_operated: bool = False
+    """An operator came after the last settlement."""
+    settled: set[int] = field(default_factory=set[int])
+    """The tokens under which something was written."""
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """The order of service within a queue; between equals it is free."""
+        return -self.new.priority, self.due
+
+    def stored(self) -> StoredJob:
+        """As readers see it."""
+        return StoredJob(
+            id=self.new.id,
+            queue=self.new.queue,
+            name=self.new.name,
+            state=self.state,
+            priority=self.new.priority,
+            due=Millis(self.due),
+            token=self.token,
+            deliveries=self.deliveries,
+            head=self.new.head,
+            body=self.new.body,
+            memo=self.memo,
+        )
+
+    def leased(self) -> Lease:
+        """What a lease of it holds, as it stands in its queue; the token is the store's to choose."""
+        new = self.new
+        return Lease(new.id, new.queue, new.name, 0, self.deliveries, Millis(self.due), new.head, new.body, self.memo)
+
+
+class Reference:
+    """All records and schedules of one store, at one instant."""
+
+    def __init__(self, now: Millis) -> None:
+        self.now = now
+        self.jobs: dict[str, Job] = {}
+        self.schedules: dict[str, StoredSchedule] = {}
+        self.tokens: dict[str, int] = {}
+        """The last token of each id, over all jobs that had it."""
+
+    def advance(self, span: int) -> None:
+        """What has expired is gone; nothing else happens by itself."""
+        self.now = Millis(self.now + span)
+        self.jobs = {id: job for id, job in self.jobs.items() if not job.state.is_terminal or job.due > self.now}
+
+    def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
+        return [self._enqueue(new) for new in jobs]
+
+    def _enqueue(self, new: NewJob) -> Enqueued:
+        known = self.jobs.get(new.id)
+        if known is not None:
+            waits = known.state in (State.SCHEDULED, State.QUEUED)
+            return Enqueued(Disposition.EXISTING, new.id, known.state, Millis(known.due if waits else 0))
+        due = new.due if new.due is not None else self.now + (new.delay or 0)
+        state, due = (State.SCHEDULED, due) if due > self.now else (State.QUEUED, self.now)
+        self.jobs[new.id] = Job(new, state, due)
+        return Enqueued(Disposition.CREATED, new.id, state, Millis(due))
+
+    def settle(self, settlement: Settlement) -> set[Settled]:
+        """The answers that are allowed."""
+        job, token = self.jobs.get(settlement.id), settlement.token
+        if job is None:
+            return {Settled.GONE}
+        if job.state is State.ACTIVE and job.token == token:
+            self._write(job, settlement)
+            return {Settled.WRITTEN}
+        if token not in job.settled:
+            return {Settled.LOST}
+        nothing_between = job.token == token and not job.was_operated
+        return {Settled.REPEATED} if nothing_between else {Settled.REPEATED, Settled.LOST}
+
+    def _write(self, job: Job, settlement: Settlement) -> None:
+        job.state, job.memo = settlement.state, settlement.memo
+        job.settled.add(settlement.token)
+        if job.state.is_terminal:
+            self._end(job, settlement.keep_for)
+        elif job.state is State.QUEUED:
+            job.due = 0
+        else:
+            job.due = settlement.due if settlement.due is not None else self.now + (settlement.delay or 0)
+
+    def _end(self, job: Job, keep_for: int) -> None:
+        job.due = self.now + keep_for
+        if keep_for <= 0:
+            del self.jobs[job.new.id]
+
+    def keep_house(self, queues: Sequence[str]) -> list[tuple[int, Recovered]]:
+        """What lapsed, with the instants of the lapses, longest overdue first; and what is due is queued."""
+        overdue = [job for job in self.jobs.values() if job.new.queue in queues and job.due <= self.now]
+        recovered: list[tuple[int, Recovered]] = []
+        for job in sorted(overdue, key=lambda job: job.due):
+            if job.state is State.SCHEDULED:
+                job.state = State.QUEUED
+            elif job.state is State.ACTIVE:
+                job.deliveries += 1
+                recovered.append((job.due, Recovered(job.new.id, job.new.queue, job.new.name, job.deliveries)))
+                job.state, job.due = State.QUEUED, 0
+        return recovered
+
+    def ready(self, queues: Sequence[str]) -> list[Job]:
+        """What could be leased, in the order of service: queue by queue."""
+        queued = [job for job in self.jobs.values() if job.state is State.QUEUED and job.new.queue in queues]
+        return sorted(queued, key=lambda job: (queues.index(job.new.queue), job.rank))
+
+    def lease(self, lease: Lease, queues: Sequence[str] | None, until: int) -> None:
+        """Take over one lease of the driver's, which must be of a job whose turn it was. None: whatever its queue."""
+        ready = self.ready([lease.queue] if queues is None else queues)
+        job = next((job for job in ready if job.new.id == lease.id), None)
+        assert job is not None, f"{lease.id!r} was leased, which no claim of {queues} may take: {self.jobs}"
+        first = ready[0]
+        assert (job.new.queue, job.rank) == (first.new.queue, first.rank), (
+            f"{lease.id!r} was leased before it was its turn: {first.new.id!r} is served first"
+        )
+        assert lease._replace(token=0) == job.leased(), "a lease holds what the job is"
+        assert lease.token > self.tokens.get(lease.id, 0), "tokens grow with each lease of an id"
+        job.state, job.due, job.token = State.ACTIVE, until, lease.token
+        self.tokens[lease.id] = lease.token
+
+    def holds(self, hold: Hold) -> Job | None:
+        """The job, if this lease of it holds."""
+        job = self.jobs.get(hold.id)
+        return job if job is not None and job.state is State.ACTIVE and job.token == hold.token else None
+
+    def renew(self, hold: Hold, lease_for: int | None) -> Renewal:
+        job = self.holds(hold)
+        if job is None:
+            return Renewal.LOST
+        if lease_for is not None:
+            job.due = self.now + lease_for
+        return Renewal.CANCEL if job.is_asked else Renewal.RENEWED
+
+    def cancel(self, act: Act) -> Acted:
+        job = self.jobs.get(act.id)
+        if job is None:
+            return Acted(None, done=False)
+        found = job.state
+        if found is State.ACTIVE:
+            job.is_asked = True
+        if found.is_terminal or found is State.ACTIVE:
+            return Acted(found, done=False)
+        job.state, job.was_operated = State.CANCELLED, True
+        job.memo = job.memo if act.memo is None else act.memo
+        self._end(job, act.keep_for)
+        return Acted(found, done=True)
+
+    def change(self, change: Change) -> Changed:
+        stands = self.schedules.get(change.key)
+        if change.expected != (stands.version if stands else 0):
+            return Changed(applied=False, stands=stands)
+        self.schedules.pop(change.key, None)
+        if change.successor is not None:
+            self.schedules[change.key] = replace(change.successor, version=change.expected + 1)
+        return Changed(applied=True, stands=self.schedules.get(change.key), jobs=tuple(self.enqueue(change.jobs)))
+
+    def view(self, queue: str) -> QueueView:
+        states = [job.state for job in self.jobs.values() if job.new.queue == queue]
+        ready = self.ready([queue])
+        return QueueView(
+            **{state.value: states.count(state) for state in State},
+            oldest_ready=Millis(ready[0].due) if ready else None,
+        )
+
+    def next_instant(self, queues: Sequence[str]) -> int | None:
+        """When housekeeping of these queues finds something next."""
+        waits = (State.SCHEDULED, State.ACTIVE)
+        instants = [job.due for job in self.jobs.values() if job.state in waits and job.new.queue in queues]
+        return min(instants, default=None)
+
+    def next_change(self) -> int | None:
+        """The next instant at which something is due, ends or expires."""
+        instants = [job.due for job in self.jobs.values() if job.state is not State.QUEUED]
+        return min((at for at in instants if at > self.now), default=None)
+
+    def next_firing(self) -> int | None:
+        instants = [each.next_run_at for each in self.schedules.values() if each.next_run_at is not None]
+        return min(instants, default=None)

@@ -1,0 +1,113 @@
+"""What the steps of a sequence are made of, and how Hypothesis draws them: few names, and spans that meet each other.
+
+Every value is plain and relative to the instant of its step, so that a sequence that was printed can be kept as it is.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+
+from flowli.driver import Millis, NewJob, Settlement, State
+
+__all__ = ["IDS", "KEYS", "QUEUES", "RUNNERS", "Ending", "Firing", "Wish", "draws"]
+
+IDS = ("a", "b", "c", "d", "e", "f", "01JD8X7Q2N5V9ZC3KWB4T6YHRM")
+QUEUES = ("mail", "news", "post")
+RUNNERS = ("one", "two")
+KEYS = ("daily", "weekly")
+
+_SPANS = (1, 1_000, 30_000, 60_000)
+
+
+class Wish(NamedTuple):
+    """A job to enqueue. ``due`` counts from the instant of the step."""
+
+    id: str
+    queue: str = "mail"
+    priority: int = 0
+    due: int | None = None
+    delay: int | None = None
+
+    def new(self, now: int, number: int) -> NewJob:
+        """``number`` makes a body of its own, so that a replaced record shows."""
+        due = None if self.due is None else Millis(now + self.due)
+        delay = None if self.delay is None else Millis(self.delay)
+        return NewJob(self.id, self.queue, "send", b"head", b"body %d" % number, self.priority, due, delay)
+
+
+class Ending(NamedTuple):
+    """A settlement of the lease that was handed out ``which`` leases before the last one. ``due`` as in `Wish`."""
+
+    which: int
+    state: State = State.COMPLETED
+    due: int | None = None
+    delay: int | None = None
+    keep_for: int = 0
+
+    def settlement(self, id: str, queue: str, token: int, now: int, number: int) -> Settlement:
+        due = None if self.due is None else Millis(now + self.due)
+        delay = None if self.delay is None else Millis(self.delay)
+        memo = b"memo %d" % number
+        return Settlement(id, queue, token, self.state, memo, due, delay, Millis(self.keep_for))
+
+
+class Firing(NamedTuple):
+    """A change of a schedule. ``ahead`` is added to the version that stands: 0 is the caller who saw it."""
+
+    key: str
+    ahead: int = 0
+    next_run_at: int | None = None
+    """From the instant of the step; None pauses."""
+    delete: bool = False
+    jobs: tuple[Wish, ...] = ()
+
+
+class _Draws:
+    """The strategies, by what they draw."""
+
+    def __init__(self) -> None:
+        self.ids = st.sampled_from(IDS)
+        self.runners = st.sampled_from(RUNNERS)
+        self.spans = st.sampled_from(_SPANS)
+        self.offsets = st.sampled_from((*_SPANS, 0, -1, -1_000))
+        self.keeps = st.sampled_from((60_000, 0, 1, 1_000))
+        self.which = st.integers(0, 7)
+        self.queues = st.none() | st.lists(st.sampled_from(QUEUES), min_size=1, max_size=3, unique=True).map(tuple)
+        self.limits = st.sampled_from((10, 1, 2, 0))
+        self.wishes = self._wishes()
+        self.endings = self._endings()
+        self.firings = self._firings()
+
+    def _instants(self) -> st.SearchStrategy[tuple[int | None, int | None]]:
+        """Due or delay, or neither."""
+        neither: st.SearchStrategy[None] = st.none()
+        return st.tuples(self.offsets, neither) | st.tuples(neither, st.sampled_from((0, *_SPANS)))
+
+    def _wishes(self) -> st.SearchStrategy[list[Wish]]:
+        priorities = st.sampled_from((0, 0, 5, 9))
+        at_once = st.builds(Wish, self.ids, st.sampled_from(QUEUES), priorities)
+        later = st.tuples(at_once, self._instants()).map(lambda drawn: drawn[0]._replace(due=drawn[1][0], delay=drawn[1][1]))
+        return st.lists(at_once | later, min_size=1, max_size=4)
+
+    def _endings(self) -> st.SearchStrategy[Ending]:
+        over = st.sampled_from((State.COMPLETED, State.FAILED, State.CANCELLED))
+        ended = st.builds(Ending, self.which, over, keep_for=self.keeps)
+        again = st.tuples(self.which, self._instants()).map(
+            lambda drawn: Ending(drawn[0], State.SCHEDULED, due=drawn[1][0], delay=drawn[1][1])
+        )
+        return ended | again | st.builds(Ending, self.which, st.just(State.QUEUED))
+
+    def _firings(self) -> st.SearchStrategy[Firing]:
+        return st.builds(
+            Firing,
+            st.sampled_from(KEYS),
+            st.sampled_from((0, 0, 0, 1, -1)),
+            st.none() | self.offsets,
+            st.sampled_from((False, False, True)),
+            self.wishes.map(tuple) | st.just(()),
+        )
+
+
+draws = _Draws()

@@ -1,0 +1,59 @@
+"""The test class that runs the state machine over one driver. It knows profiles, and no step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import ClassVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from flowli.driver import Driver
+from flowli_conformance.model.kept import KEPT
+from flowli_conformance.model.machine import DriverMachine
+from flowli_conformance.suite import Suite
+
+__all__ = ["DriverModelSuite"]
+
+_STEPS = 50
+
+
+class DriverModelSuite(Suite):
+    """Random sequences of verbs, compared with a reference after each step. A subclass provides ``make_store``.
+
+    ``make_store`` yields a function without parameters; each call of it makes an empty store, and returns what
+    `Suite` calls ``make_driver``: a function that makes one more driver on it, not open yet. Each sequence has a store
+    of its own, and two drivers on it.
+
+    The environment variable ``FLOWLI_PROFILE`` chooses how many sequences of 50 steps are drawn: a key of
+    ``examples``, "ci" if it is not set. A sequence that fails is made as short as possible and printed.
+    """
+
+    examples: ClassVar[Mapping[str, int]] = MappingProxyType({"ci": 200, "nightly": 2_000})
+
+    def test_every_sequence_of_steps_goes_as_the_contract_says(
+        self, make_store: Callable[[], Callable[[], Driver]]
+    ) -> None:
+        profile = os.environ.get("FLOWLI_PROFILE", "ci")
+        assert profile in self.examples, f"FLOWLI_PROFILE is one of {', '.join(self.examples)}"
+        chosen = settings(
+            max_examples=self.examples[profile],
+            stateful_step_count=_STEPS,
+            deadline=None,
+            derandomize=False,
+            suppress_health_check=list(HealthCheck),
+        )
+        run_state_machine_as_test(lambda: DriverMachine(make_store()), settings=chosen)
+
+    @pytest.mark.parametrize("sequence", KEPT)
+    def test_a_sequence_that_once_failed_passes(
+        self, make_store: Callable[[], Callable[[], Driver]], sequence: str
+    ) -> None:
+        machine = DriverMachine(make_store())
+        try:
+            KEPT[sequence](machine)
+        finally:
+            machine.teardown()

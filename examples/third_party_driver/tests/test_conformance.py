@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flowli_sqlite import SQLiteDriver
+
+from flowli.driver import Driver
+from flowli_conformance import DriverSuite
+
+
+class TestSQLiteDriver(DriverSuite):
+    @pytest.fixture
+    def make_driver(self, tmp_path: Path) -> Callable[[], Driver]:
+        return lambda: SQLiteDriver(tmp_path / "jobs.db")

@@ -1,0 +1,71 @@
+"""What a server is asked before it is trusted with jobs; it knows versions, eviction and the layout, and no job."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flowli.errors import DriverError
+from flowli.resp.keys import LAYOUT, Keys
+from flowli.resp.namespace import Plain, Request, Transport
+
+__all__ = ["greet"]
+
+_OLDEST = (6, 2)
+
+
+async def greet(transport: Transport, keys: Keys, where: str, *, allow_eviction: bool) -> None:
+    """Raise DriverError for a store that cannot keep the promises; note the layout in one that is new."""
+    ping: Request = Plain(("PING",))
+    layout: Request = Plain(("HGET", keys.fixed("meta"), "layout"))
+    _, stands = await transport.run([ping, layout], writes=False)
+    _check_server(await _info(transport), where, allow_eviction=allow_eviction)
+    if stands is None:
+        note = Plain(("HSETNX", keys.fixed("meta"), "layout", LAYOUT))
+        _, stands = await transport.run([note, layout], writes=True)
+    if stands != LAYOUT:
+        message = (
+            f"{where} prefix={keys.prefix} holds layout {stands.decode()}, and this version of Flowli reads and writes "
+            f"layout {LAYOUT.decode()}: use the version that wrote it, or another prefix."
+        )
+        raise DriverError(message)
+
+
+async def _info(transport: Transport) -> dict[str, str]:
+    """What INFO says; nothing where it is not to be had (a user without the right, a store that is no server)."""
+    try:
+        (text,) = await transport.run([Plain(("INFO",))], writes=False)
+    except DriverError as error:
+        if type(error) is not DriverError:
+            raise
+        text = b""
+    facts = dict(re.findall(r"^(\w+):(.*?)\r?$", text.decode(errors="replace"), re.MULTILINE))
+    if "maxmemory_policy" not in facts:
+        facts["maxmemory_policy"] = await _policy(transport)
+    return facts
+
+
+async def _policy(transport: Transport) -> str:
+    try:
+        pair: Any
+        (pair,) = await transport.run([Plain(("CONFIG", "GET", "maxmemory-policy"))], writes=False)
+    except DriverError as error:
+        if type(error) is not DriverError:
+            raise
+        return ""
+    policies: Any = [*pair.values()] if isinstance(pair, dict) else pair[1:]
+    return policies[0].decode() if policies else ""
+
+
+def _check_server(facts: dict[str, str], where: str, *, allow_eviction: bool) -> None:
+    version = re.match(r"(\d+)\.(\d+)", facts.get("redis_version", ""))
+    if version and (int(version[1]), int(version[2])) < _OLDEST:
+        message = f"{where} is version {version[0]}; Flowli needs Redis 6.2 or newer, or Valkey."
+        raise DriverError(message)
+    policy = facts["maxmemory_policy"]
+    if policy not in {"", "noeviction"} and not allow_eviction:
+        message = (
+            f"{where} has the maxmemory-policy {policy}, under which a full server drops jobs: set it to noeviction, "
+            "or pass allow_eviction=True and accept that."
+        )
+        raise DriverError(message)

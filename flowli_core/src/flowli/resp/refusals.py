@@ -1,0 +1,62 @@
+"""What servers refuse, as Flowli's errors; it knows codes, and lets no text through that may hold an argument."""
+
+from __future__ import annotations
+
+import re
+
+from flowli.errors import DriverError, DriverUnavailable, QueueFull
+
+__all__ = ["code_of", "locked_out", "lost", "refused", "unreachable"]
+
+_UNAVAILABLE = frozenset(
+    {
+        "BUSY",
+        "CLUSTERDOWN",
+        "FAILOVER",
+        "LOADING",
+        "MASTERDOWN",
+        "MISCONF",
+        "NOREPLICAS",
+        "READONLY",
+        "TRYAGAIN",
+        "UNBLOCKED",
+    }
+)
+_CODE = re.compile(r"^-?([A-Z]{2,20})\b")
+_INNER_CODE = re.compile(r"(?:^|[ :])-([A-Z]{3,20}) ")
+
+
+def code_of(text: str) -> str:
+    """The first word of an error reply, or the one that a server before 7.0 hides behind `ERR Error running script`."""
+    first = _CODE.match(text)
+    if first is None or first[1] == "ERR":
+        inner = _INNER_CODE.search(text)
+        return inner[1] if inner else "ERR"
+    return first[1]
+
+
+def refused(where: str, code: str, *, maybe_written: bool) -> DriverError:
+    """The server answered with an error of this code."""
+    if code == "OOM":
+        return QueueFull(f"{where} is at its memory limit and refuses new jobs; what is stored goes on being executed.")
+    if code in _UNAVAILABLE:
+        return DriverUnavailable(f"{where} cannot serve now ({code}).", maybe_written=maybe_written)
+    if code == "NOPERM":
+        message = f"{where} denies a command or a key that Flowli needs (NOPERM); see the README of the driver."
+        return DriverError(message)
+    return DriverError(f"{where} refused a command ({code}).")
+
+
+def locked_out(where: str, code: str) -> DriverError:
+    """The server refused the handshake, so nothing was sent."""
+    return DriverError(f"{where} refused the connection ({code}); check user, password and database.")
+
+
+def unreachable(where: str, reason: str) -> DriverUnavailable:
+    """No connection, so nothing was sent."""
+    return DriverUnavailable(f"Cannot connect to {where}: {reason}. Is it running and reachable?")
+
+
+def lost(where: str, reason: str, *, maybe_written: bool) -> DriverUnavailable:
+    """The connection ended, or no reply came in time, after something was sent."""
+    return DriverUnavailable(f"No reply from {where}: {reason}.", maybe_written=maybe_written)

@@ -1,0 +1,7 @@
+"""The Valkey GLIDE driver of Flowli: `GlideDriver`."""
+
+from __future__ import annotations
+
+from flowli_glide.driver import GlideDriver
+
+__all__ = ["GlideDriver"]

@@ -1,0 +1,167 @@
+"""Requests, waits and messages over GLIDE clients; it knows which client serves what, and no verb."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from glide import GlideError, PubSubMsg, RequestError
+
+from flowli.errors import DriverError
+from flowli.resp.gate import Gate
+from flowli.resp.hearing import Heard, Hearing
+from flowli.resp.namespace import Plain, Request
+from flowli.resp.refusals import lost
+from flowli.resp.scripts import Arg, Call
+from flowli.resp.sending import Speller
+from flowli_glide.failures import is_missing_script, no_reply, refusal
+from flowli_glide.links import Link
+from flowli_glide.settings import CONNECT_SECONDS, REPLY_SECONDS, Settings
+
+__all__ = ["GlideTransport"]
+
+_MOST_CALLS = 256
+"""Under way at once; more wait here for their turn."""
+_GRACE_SECONDS = 1.0
+"""For GLIDE to say itself that a call took too long; it may fail to (valkey-glide #6673)."""
+
+
+class GlideTransport:
+    """The clients of one driver in one loop: one for requests, one for each wait, one for messages."""
+
+    def __init__(self, settings: Settings, route: str, channel: str) -> None:
+        self._settings = settings
+        self._route = route
+        self._gate = Gate(settings.where)
+        self._speller = Speller()
+        self._slots = asyncio.Semaphore(_MOST_CALLS)
+        self._connecting = asyncio.Lock()
+        self._subscribing = asyncio.Lock()
+        self._main: Link | None = None
+        self._ear: Link | None = None
+        self._sleepers: list[Link] = []
+        self._links: set[Link] = set()
+        self._hearing = Hearing(channel, self._gate)
+
+    def check(self) -> None:
+        """DriverClosed after `close`, and in a fork of the process that opened the connections."""
+        self._gate.check()
+
+    async def run(self, requests: Sequence[Request], *, writes: bool) -> Sequence[Any]:
+        """The replies to requests sent together, over the connection that all calls share."""
+        self.check()
+        async with self._gate.within(CONNECT_SECONDS + 3 * REPLY_SECONDS, writes=writes), self._slots:
+            link = await self._shared()
+            try:
+                replies = await self._converse(link, requests, REPLY_SECONDS, writes=writes)
+            except DriverError:
+                await self._replace(link)
+                raise
+        return self._answers(replies, writes=writes)
+
+    async def idle(self, keys: Sequence[str], seconds: float, call: Call) -> Any:
+        """Pop a token, asleep, and claim in the same flight. What interrupts it ends the client: both are taken back."""
+        self.check()
+        pop = Plain(("BZPOPMIN", *keys, f"{seconds:.3f}"))
+        async with self._gate.within(seconds + CONNECT_SECONDS + 3 * REPLY_SECONDS, writes=True):
+            link = self._sleepers.pop() if self._sleepers else await self._open()
+            try:
+                replies = await self._converse(link, [pop, call], seconds + REPLY_SECONDS, writes=True)
+            except BaseException:
+                await self._drop(link)
+                raise
+            self._sleepers.append(link)
+        return self._answers(replies, writes=True)[1]
+
+    @asynccontextmanager
+    async def listen(self, ids: Collection[str]) -> AsyncGenerator[Heard, None]:
+        """Hear of the outcomes of these jobs, over the one subscription of this driver."""
+        self.check()
+        with self._hearing.of(ids) as heard:
+            with suppress(DriverError):  # readers look again by themselves
+                await self._subscribe()
+            self.check()
+            yield heard
+
+    async def close(self) -> None:
+        """End what is under way with DriverClosed, and every client. In a fork the parent's are left alone."""
+        if not self._gate.shut():
+            return
+        links, self._links = list(self._links), set()
+        for link in links:
+            await link.close()
+        for link in links:
+            await link.settled()
+
+    async def _open(self, *, hear: bool = False) -> Link:
+        link = await Link.open(self._settings, self._route, self._hear_in(asyncio.get_running_loop()) if hear else None)
+        if self._gate.is_shut:
+            await link.close()
+            self.check()
+        self._links.add(link)
+        return link
+
+    async def _drop(self, link: Link) -> None:
+        self._links.discard(link)
+        await link.close()
+
+    async def _shared(self) -> Link:
+        async with self._connecting:
+            if self._main is None:
+                self._speller.forget()
+                self._main = await self._open()
+            return self._main
+
+    async def _replace(self, link: Link) -> None:
+        """The next call connects anew: GLIDE's own reconnecting would let it wait out its time, and leave unknown
+        whether it was sent."""
+        if self._main is link:
+            self._main = None
+        self._links = {other for other in self._links if other.alive}
+        await link.retire()
+
+    async def _subscribe(self) -> None:
+        async with self._gate.within(CONNECT_SECONDS + 2 * REPLY_SECONDS, writes=False), self._subscribing:
+            if self._ear is not None:
+                return
+            link = await self._open(hear=True)
+            try:
+                await link.subscribe(self._hearing.channel)
+            except GlideError as error:
+                await self._drop(link)
+                raise no_reply(self._settings.where, error, maybe_written=False) from None
+            except BaseException:
+                await self._drop(link)
+                raise
+            self._ear = link
+
+    def _hear_in(self, loop: asyncio.AbstractEventLoop) -> Callable[[PubSubMsg], None]:
+        def hear(message: PubSubMsg) -> None:
+            text = message.message
+            job_id = text if isinstance(text, str) else bytes(text).decode()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._hearing.tell, job_id)
+
+        return hear
+
+    async def _converse(self, link: Link, requests: Sequence[Request], seconds: float, *, writes: bool) -> list[Any]:
+        async def send(commands: Sequence[tuple[Arg, ...]]) -> list[Any]:
+            async with asyncio.timeout(seconds + _GRACE_SECONDS):
+                return await link.send(commands, seconds)
+
+        try:
+            return await self._speller.send(requests, send, is_missing_script)
+        except GlideError as error:
+            self.check()
+            raise no_reply(self._settings.where, error, maybe_written=writes) from None
+        except TimeoutError as error:
+            self.check()
+            raise lost(self._settings.where, type(error).__name__, maybe_written=writes) from None
+
+    def _answers(self, replies: Sequence[Any], *, writes: bool) -> Sequence[Any]:
+        for reply in replies:
+            if isinstance(reply, RequestError):
+                raise refusal(self._settings.where, reply, maybe_written=writes and len(replies) > 1) from None
+        return replies

@@ -1,0 +1,19 @@
+"""The GLIDE driver keeps every promise of a driver, on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+
+from flowli_conformance import DriverSuite
+from flowli_glide import GlideDriver
+from tests.support.servers import ValkeyServer
+
+
+class TestValkey(DriverSuite):
+    @pytest.fixture
+    def make_driver(self, valkey_server: ValkeyServer) -> Callable[[], GlideDriver]:
+        prefix = uuid4().hex
+        return lambda: GlideDriver(valkey_server.url, prefix=prefix)
