@@ -1,233 +1,50 @@
-"""Drivers with one fault each, under the group of tests that has to find it. Only `test_broken_drivers` runs them."""
+"""A test class for each broken driver, of the groups of the suite that hold the tests which have to find its fault.
+
+Only `test_broken_drivers` runs them, and of each class no more than it asks for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import pytest
 
-from flowli.driver import (
-    Change,
-    Changed,
-    Claim,
-    Enqueued,
-    Exchanged,
-    Hold,
-    Lease,
-    Millis,
-    NewJob,
-    Renewal,
-    Settlement,
-    Turn,
-)
-from flowli_conformance import (
-    ClaimSuite,
-    ConcurrencySuite,
-    EnqueueSuite,
-    LeaseSuite,
-    OrderSuite,
-    RecoverySuite,
-    ScheduleSuite,
-    SettleSuite,
-    TurnSuite,
-    WaitSuite,
-)
+from flowli.driver import Ability
+from flowli_conformance import AbilitySuite, CloseSuite, DriverSuite, OrderSuite, Suite
 from flowli_memory import MemoryDriver
+from tests.conformance.faults import claiming, reading, settling, storing, torn, waiting
+from tests.conformance.faults.faulty import FAULTS, Fault
+from tests.conformance.faults.stubs import OpensOnly, Stub
+
+__all__ = ["FAULTS", "MODULES", "groups_of"]
+
+MODULES = (claiming, reading, settling, storing, torn, waiting)
+"""Imported for the faults that they list."""
 
 
-class HandsOutTwice(MemoryDriver):
-    """Each claim returns what the claim before it leased, too."""
-
-    _before: Sequence[Lease] = ()
-
-    async def exchange(
-        self, settlements: Sequence[Settlement], claim: Claim | None = None, *, now: Millis | None = None
-    ) -> Exchanged:
-        found = await super().exchange(settlements, claim, now=now)
-        before, self._before = self._before, found.leases
-        return replace(found, leases=[*before, *found.leases])
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wake-ups that never come are given up soon."""
+    monkeypatch.setattr("flowli_conformance.bench._DEADLINE", 1.0)
 
 
-class IgnoresTokens(MemoryDriver):
-    """A settlement is written under whatever token the job has."""
-
-    async def exchange(
-        self, settlements: Sequence[Settlement], claim: Claim | None = None, *, now: Millis | None = None
-    ) -> Exchanged:
-        jobs = await self.get_jobs([settlement.id for settlement in settlements], now=now)
-        forged = [
-            one if job is None else one._replace(token=job.token) for one, job in zip(settlements, jobs, strict=True)
-        ]
-        return await super().exchange(forged, claim, now=now)
+def groups_of(fault: Fault) -> Iterator[type[Suite]]:
+    """The groups of the suite that hold the tests of a fault."""
+    wanted = {test.partition("[")[0] for test in fault.tests}
+    return (group for group in DriverSuite.__bases__ if issubclass(group, Suite) and wanted & set(vars(group)))
 
 
-class RenewsAnything(MemoryDriver):
-    """A renewal extends the lease of whoever holds the job."""
-
-    async def renew(
-        self, holds: Sequence[Hold], lease_for: Millis | None, *, now: Millis | None = None
-    ) -> Sequence[Renewal]:
-        jobs = await self.get_jobs([hold.id for hold in holds], now=now)
-        forged = [
-            hold if job is None else hold._replace(token=job.token) for hold, job in zip(holds, jobs, strict=True)
-        ]
-        return await super().renew(forged, lease_for, now=now)
-
-
-class LosesMemos(MemoryDriver):
-    """A lease never shows what the last settlement left."""
-
-    async def exchange(
-        self, settlements: Sequence[Settlement], claim: Claim | None = None, *, now: Millis | None = None
-    ) -> Exchanged:
-        found = await super().exchange(settlements, claim, now=now)
-        return replace(found, leases=[lease._replace(memo=b"") for lease in found.leases])
-
-
-class IgnoresPriorities(MemoryDriver):
-    """Every job is as urgent as any other."""
-
-    async def enqueue(
-        self, jobs: Sequence[NewJob], *, turn: Turn | None = None, now: Millis | None = None
-    ) -> Sequence[Enqueued]:
-        return await super().enqueue([job._replace(priority=0) for job in jobs], turn=turn, now=now)
-
-
-class IgnoresIds(MemoryDriver):
-    """Each request makes a job of its own."""
-
-    _made = 0
-
-    async def enqueue(
-        self, jobs: Sequence[NewJob], *, turn: Turn | None = None, now: Millis | None = None
-    ) -> Sequence[Enqueued]:
-        answers: list[Enqueued] = []
-        for job in jobs:
-            (known,) = await self.get_jobs([job.id], now=now)
-            self._made += 1
-            answers += await super().enqueue([job._replace(id=f"{job.id}~{self._made}") if known else job], now=now)
-        return answers
-
-
-class ForgetsTurns(MemoryDriver):
-    """A repeated claim is one claim more."""
-
-    _calls = 0
-
-    async def exchange(
-        self, settlements: Sequence[Settlement], claim: Claim | None = None, *, now: Millis | None = None
-    ) -> Exchanged:
-        self._calls += 1
-        other = None if claim is None else replace(claim, turn=Turn(f"{claim.turn.sender}~{self._calls}", 1))
-        return await super().exchange(settlements, other, now=now)
-
-
-class FiresTwice(MemoryDriver):
-    """A change applies to whatever version stands."""
-
-    async def change_schedules(self, changes: Sequence[Change], *, now: Millis | None = None) -> Sequence[Changed]:
-        return [await self._apply(change, now) for change in changes]
-
-    async def _apply(self, change: Change, now: Millis | None) -> Changed:
-        while True:
-            (stands,) = await self.get_schedules([change.key])
-            forged = replace(change, expected=0 if stands is None else stands.version)
-            (changed,) = await super().change_schedules([forged], now=now)
-            if changed.applied:
-                return changed
-
-
-class ForgetsLapses(MemoryDriver):
-    """A job that was handed back counts as never delivered."""
-
-    async def exchange(
-        self, settlements: Sequence[Settlement], claim: Claim | None = None, *, now: Millis | None = None
-    ) -> Exchanged:
-        found = await super().exchange(settlements, claim, now=now)
-        return replace(found, leases=[lease._replace(deliveries=0) for lease in found.leases])
-
-
-class NeverWaits(MemoryDriver):
-    """A claim with nothing to lease comes back at once, so that a runner would have to poll."""
-
-    async def exchange(
-        self, settlements: Sequence[Settlement], claim: Claim | None = None, *, now: Millis | None = None
-    ) -> Exchanged:
-        hasty = None if claim is None else replace(claim, wait=Millis(0))
-        return await super().exchange(settlements, hasty, now=now)
-
-
-def _one(driver: MemoryDriver) -> Callable[[], MemoryDriver]:
-    """A factory of one driver: a twin would be a sound one."""
-    return lambda: driver
-
-
-class TestHandsOutTwice(ClaimSuite):
+def _class_for(fault: Fault) -> type[Suite]:
     @pytest.fixture
-    def make_driver(self) -> Callable[[], MemoryDriver]:
-        return _one(HandsOutTwice())
+    def make_driver(self: object) -> Callable[[], MemoryDriver]:
+        return fault.driver().sibling
+
+    body = {"make_driver": make_driver, "__doc__": fault.driver.__doc__, "__module__": __name__}
+    return type(f"Test{fault.driver.__name__}", tuple(groups_of(fault)), body)
 
 
-class TestHandsOutTwiceAtOnce(ConcurrencySuite):
-    @pytest.fixture
-    def make_driver(self) -> Callable[[], MemoryDriver]:
-        return _one(HandsOutTwice())
-
-
-class TestIgnoresTokens(LeaseSuite):
-    @pytest.fixture
-    def make_driver(self) -> Callable[[], MemoryDriver]:
-        return _one(IgnoresTokens())
-
-
-class TestRenewsAnything(LeaseSuite):
-    @pytest.fixture
-    def make_driver(self) -> Callable[[], MemoryDriver]:
-        return _one(RenewsAnything())
-
-
-class TestLosesMemos(SettleSuite):
-    @pytest.fixture
-    def make_driver(self) -> Callable[[], MemoryDriver]:
-        return _one(LosesMemos())
-
-
-class TestIgnoresPriorities(OrderSuite):
-    @pytest.fixture
-    def make_driver(self) -> Callable[[], MemoryDriver]:
-        return _one(IgnoresPriorities())
-
-
-class TestIgnoresIds(EnqueueSuite):
-    @pytest.fixture
-    def make_driver(self) -> Callable[[], MemoryDriver]:
-        return _one(IgnoresIds())
-
-
-class TestForgetsTurns(TurnSuite):
-    @pytest.fixture
-    def make_driver(self) -> Callable[[], MemoryDriver]:
-        return _one(ForgetsTurns())
-
-
-class TestFiresTwice(ScheduleSuite):
-    @pytest.fixture
-    def make_driver(self) -> Callable[[], MemoryDriver]:
-        return _one(FiresTwice())
-
-
-class TestForgetsLapses(RecoverySuite):
-    @pytest.fixture
-    def make_driver(self) -> Callable[[], MemoryDriver]:
-        return _one(ForgetsLapses())
-
-
-class TestNeverWaits(WaitSuite):
-    @pytest.fixture
-    def make_driver(self) -> Callable[[], MemoryDriver]:
-        return _one(NeverWaits())
+globals().update({f"Test{fault.driver.__name__}": _class_for(fault) for fault in FAULTS})
 
 
 class TestWithDeviations(OrderSuite):
@@ -238,4 +55,28 @@ class TestWithDeviations(OrderSuite):
 
     @pytest.fixture
     def make_driver(self) -> Callable[[], MemoryDriver]:
-        return _one(IgnoresPriorities())
+        return storing.IgnoresPriorities().sibling
+
+    @pytest.fixture
+    def store_name(self) -> str:
+        return "a store without priorities"
+
+
+class TestPromisesWorkflows(AbilitySuite):
+    abilities: ClassVar[Sequence[Ability]] = [Ability.WORKFLOWS]
+
+    @pytest.fixture
+    def make_driver(self) -> Callable[[], MemoryDriver]:
+        return MemoryDriver
+
+
+class TestStub(DriverSuite):
+    @pytest.fixture
+    def make_driver(self) -> Callable[[], Stub]:
+        return Stub
+
+
+class TestOpensOnly(CloseSuite):
+    @pytest.fixture
+    def make_driver(self) -> Callable[[], Stub]:
+        return OpensOnly

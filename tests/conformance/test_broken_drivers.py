@@ -1,102 +1,184 @@
-"""The suite finds faults: each broken driver fails the test that names what it breaks, and passes the others."""
+"""The suite finds faults: each broken driver fails the tests that name what it breaks, and passes others."""
 
 from __future__ import annotations
 
+import inspect
+import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-_HERE = Path(__file__).parent
+from flowli.driver import Driver
+from flowli_conformance import DriverSuite, Suite
+from tests.conformance.broken import FAULTS, MODULES, groups_of
+from tests.conformance.faults.faulty import Fault, Faulty
 
-Verdicts = Mapping[tuple[str, str], ElementTree.Element | None]
-"""(class, test) to what went wrong; None for a test that passed."""
+pytestmark = pytest.mark.slow
+
+_HERE = Path(__file__).parent
+_ALONG = 4
+_VERBS = [name for name in vars(Driver) if not name.startswith("_")]
+
+
+@dataclass
+class Runs:
+    """What came of the broken drivers: (class, test) to what went wrong, or None; and the files that were asked for."""
+
+    verdicts: dict[tuple[str, str], ElementTree.Element | None]
+    table: str
+    rows: list[dict[str, object]]
+    page: str
+
+    def __getitem__(self, place: tuple[str, str]) -> ElementTree.Element:
+        verdict = self.verdicts[place]
+        assert verdict is not None, f"{place[1]} passes on {place[0]}"
+        return verdict
+
+    def of(self, driver: str) -> dict[str, ElementTree.Element | None]:
+        return {test: verdict for (name, test), verdict in self.verdicts.items() if name == f"Test{driver}"}
+
+
+def _along(fault: Fault) -> Iterator[str]:
+    """Tests of the same groups that are not about the fault."""
+    named = {test.partition("[")[0] for test in fault.tests}
+    for group in groups_of(fault):
+        tests = [name for name, test in vars(group).items() if name.startswith("test_") and _is_plain(test)]
+        yield from [name for name in tests if name not in named][:_ALONG]
+
+
+def _is_plain(test: object) -> bool:
+    return not any(mark.name == "parametrize" for mark in getattr(test, "pytestmark", ()))
+
+
+def _nodes() -> Iterator[str]:
+    for fault in FAULTS:
+        for test in (*fault.tests, *_along(fault)):
+            yield f"Test{fault.driver.__name__}::{test}"
+    yield from ("TestWithDeviations", "TestPromisesWorkflows", "TestStub")
+    yield from (f"TestOpensOnly::test_a_verb_before_open_is_refused[{verb}]" for verb in _VERBS if verb not in _DOORS)
+
+
+_DOORS = {"abilities", "process_local", "open", "close", "twin"}
+"""What is no verb that a closed driver could refuse."""
 
 
 @pytest.fixture(scope="module")
-def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Verdicts:
-    report = tmp_path_factory.mktemp("broken") / "report.xml"
-    command = [sys.executable, "-m", "pytest", str(_HERE / "broken.py"), "-q", "--tb=short", "-p", "no:cacheprovider"]
-    run = subprocess.run(
-        [*command, f"--junitxml={report}"],
-        cwd=_HERE.parents[1],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    folder = tmp_path_factory.mktemp("broken")
+    options = ["-q", "--tb=short", "-p", "no:cacheprovider", "-n0", f"--junitxml={folder / 'junit.xml'}"]
+    reports = [f"--flowli-report={folder / name}" for name in ("rows.json", "page.md")]
+    nodes = [f"{_HERE / 'broken.py'}::{node}" for node in _nodes()]
+    command = [sys.executable, "-m", "pytest", *options, *reports, *nodes]
+    run = subprocess.run(command, cwd=_HERE.parents[1], capture_output=True, text=True, timeout=300, check=False)
+    assert run.returncode == pytest.ExitCode.TESTS_FAILED, (run.stdout + run.stderr)[-3_000:]
+    cases = ElementTree.parse(folder / "junit.xml").iter("testcase")
+    return Runs(
+        {(case.attrib["classname"].rpartition(".")[2], case.attrib["name"]): next(iter(case), None) for case in cases},
+        run.stdout.partition("what ran on what")[2],
+        json.loads((folder / "rows.json").read_text(encoding="utf-8")),
+        (folder / "page.md").read_text(encoding="utf-8"),
     )
-    assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.stdout + run.stderr
-    return {
-        (case.attrib["classname"].rpartition(".")[2], case.attrib["name"]): next(iter(case), None)
-        for case in ElementTree.parse(report).iter("testcase")
+
+
+@pytest.mark.parametrize(
+    ("fault", "test"),
+    [pytest.param(fault, test, id=f"{fault.driver.__name__}-{test}") for fault in FAULTS for test in fault.tests],
+)
+def test_a_broken_driver_fails_the_test_that_names_its_fault(runs: Runs, fault: Fault, test: str) -> None:
+    verdict = runs[f"Test{fault.driver.__name__}", test]
+    assert verdict.tag == "failure", verdict.attrib["message"]
+    assert verdict.attrib["message"].startswith(("AssertionError: ", "Failed: ")), (
+        f"a guarantee fails, in words: {verdict.attrib['message']}"
+    )
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.driver.__name__)
+def test_a_broken_driver_passes_tests_of_what_it_does_not_break(runs: Runs, fault: Fault) -> None:
+    assert [test for test, verdict in runs.of(fault.driver.__name__).items() if verdict is None]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.driver.__name__)
+def test_a_broken_driver_ends_no_test_in_an_error_of_the_suite(runs: Runs, fault: Fault) -> None:
+    said = [verdict for verdict in runs.of(fault.driver.__name__).values() if verdict is not None]
+    assert {verdict.tag for verdict in said} == {"failure"}
+
+
+def test_every_broken_driver_is_on_the_list() -> None:
+    made = {
+        value
+        for module in MODULES
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Faulty) and not value.__name__.startswith("_")
     }
+    assert made - {Faulty} == {fault.driver for fault in FAULTS}
+    assert len(FAULTS) >= 25
 
 
-FAULTS = [
-    ("TestHandsOutTwice", "test_a_leased_job_is_not_leased_again"),
-    ("TestHandsOutTwiceAtOnce", "test_many_claims_of_one_driver_share_the_jobs"),
-    ("TestHandsOutTwiceAtOnce", "test_many_drivers_share_the_jobs"),
-    ("TestIgnoresTokens", "test_a_stale_token_cannot_settle"),
-    ("TestIgnoresTokens", "test_a_token_that_was_never_given_settles_nothing"),
-    ("TestRenewsAnything", "test_a_stale_token_is_not_renewed[30000]"),
-    ("TestRenewsAnything", "test_a_stale_token_is_not_renewed[None]"),
-    ("TestLosesMemos", "test_a_retry_waits_for_its_instant"),
-    ("TestLosesMemos", "test_each_settlement_replaces_the_memo"),
-    ("TestIgnoresPriorities", "test_a_higher_priority_is_served_first"),
-    ("TestIgnoresPriorities", "test_a_priority_survives_a_retry"),
-    ("TestIgnoresIds", "test_a_known_id_is_existing_and_replaces_nothing"),
-    ("TestIgnoresIds", "test_an_id_twice_in_one_batch_is_one_job"),
-    ("TestForgetsTurns", "test_a_claim_repeated_returns_its_leases_and_takes_no_others"),
-    ("TestForgetsTurns", "test_a_lost_claim_is_found_again_with_a_limit_of_0"),
-    ("TestFiresTwice", "test_a_change_that_lost_stores_no_jobs"),
-    ("TestFiresTwice", "test_many_runners_that_fire_one_instant_store_one_set_of_jobs"),
-    ("TestForgetsLapses", "test_each_lapse_counts_one_delivery"),
-    ("TestForgetsLapses", "test_deliveries_survive_settlements"),
-    ("TestNeverWaits", "test_an_enqueue_wakes_a_waiting_claim"),
-]
+def test_every_group_has_a_broken_driver_that_it_catches() -> None:
+    caught = {group for fault in FAULTS for group in groups_of(fault)}
+    assert caught == {group for group in DriverSuite.__bases__ if issubclass(group, Suite)}
 
 
-@pytest.mark.parametrize(("driver", "test"), FAULTS)
-def test_a_broken_driver_fails_the_test_that_names_its_fault(verdicts: Verdicts, driver: str, test: str) -> None:
-    verdict = verdicts[driver, test]
-    assert verdict is not None and verdict.tag == "failure"
-    assert "AssertionError" in verdict.attrib["message"], "it is the guarantee that fails, not the suite"
+def test_a_driver_without_verbs_fails_every_test_and_is_told_which_verb_it_lacks(runs: Runs) -> None:
+    verdicts = runs.of("Stub")
+    assert len(verdicts) > 600
+    silent = {
+        test: None if verdict is None else verdict.attrib["message"].partition("\n")[0]
+        for test, verdict in verdicts.items()
+        if verdict is None or "the driver lacks the verb" not in verdict.attrib["message"].partition("\n")[0]
+    }
+    assert silent == {}
 
 
-@pytest.mark.parametrize("driver", sorted({driver for driver, _ in FAULTS}))
-def test_a_broken_driver_passes_tests_of_what_it_does_not_break(verdicts: Verdicts, driver: str) -> None:
-    assert [test for (name, test), verdict in verdicts.items() if name == driver and verdict is None]
+@pytest.mark.parametrize("verb", [verb for verb in _VERBS if verb not in _DOORS])
+def test_each_verb_that_is_lacking_is_named_with_what_its_users_miss(runs: Runs, verb: str) -> None:
+    verdict = runs["TestOpensOnly", f"test_a_verb_before_open_is_refused[{verb}]"]
+    assert f"the driver lacks the verb {verb}: without it " in verdict.attrib["message"]
 
 
-@pytest.mark.parametrize("driver", sorted({driver for driver, _ in FAULTS}))
-def test_a_broken_driver_ends_no_test_in_an_error_of_the_suite(verdicts: Verdicts, driver: str) -> None:
-    tags = {verdict.tag for (name, _), verdict in verdicts.items() if name == driver and verdict is not None}
-    assert tags == {"failure"}
+def test_a_failure_says_the_guarantee_and_what_was_compared(runs: Runs) -> None:
+    message = runs["TestIgnoresPriorities", "test_a_higher_priority_is_served_first"].attrib["message"]
+    assert "an urgent job passes everything less urgent" in message
+    assert "['low', 'top', 'mid', 'one'] == ['top', 'mid', 'one', 'low']" in message
 
 
-def test_a_failure_says_the_guarantee_and_what_was_compared(verdicts: Verdicts) -> None:
-    verdict = verdicts["TestIgnoresPriorities", "test_a_higher_priority_is_served_first"]
-    assert verdict is not None
-    assert "an urgent job passes everything less urgent" in verdict.attrib["message"]
-    assert "['low', 'top', 'mid', 'one'] == ['top', 'mid', 'one', 'low']" in verdict.attrib["message"]
-
-
-def test_a_deviation_is_an_expected_failure_with_its_reason(verdicts: Verdicts) -> None:
-    verdict = verdicts["TestWithDeviations", "test_a_higher_priority_is_served_first"]
-    assert verdict is not None
+def test_a_deviation_is_an_expected_failure_with_its_reason(runs: Runs) -> None:
+    verdict = runs["TestWithDeviations", "test_a_higher_priority_is_served_first"]
     assert (verdict.tag, verdict.attrib["type"]) == ("skipped", "pytest.xfail")
     assert "this store has no priorities" in verdict.attrib["message"]
 
 
-def test_a_deviation_that_passes_fails_the_run(verdicts: Verdicts) -> None:
-    verdict = verdicts["TestWithDeviations", "test_a_queue_that_is_not_named_is_not_served"]
-    assert verdict is not None
+def test_a_deviation_that_passes_fails_the_run(runs: Runs) -> None:
+    verdict = runs["TestWithDeviations", "test_a_queue_that_is_not_named_is_not_served"]
     assert verdict.tag == "failure" and "XPASS(strict)" in verdict.attrib["message"]
 
 
-def test_a_deviation_leaves_the_tests_of_other_classes_alone(verdicts: Verdicts) -> None:
-    verdict = verdicts["TestIgnoresPriorities", "test_a_higher_priority_is_served_first"]
-    assert verdict is not None and verdict.tag == "failure"
+def test_an_ability_that_the_driver_has_not_is_missed(runs: Runs) -> None:
+    test = "test_the_driver_and_its_test_class_declare_the_same_abilities"
+    message = runs["TestPromisesWorkflows", test].attrib["message"]
+    assert "the test class declares workflows, and the driver does not" in message
+
+
+def test_the_table_names_driver_store_and_reasons(runs: Runs) -> None:
+    (row,) = [line for line in runs.table.splitlines() if line.startswith("TestWithDeviations ")]
+    assert "IgnoresPriorities" in row and "a store without priorities" in row
+    assert "xfailed test_a_higher_priority_is_served_first: this store has no priorities" in runs.table
+
+
+def test_the_report_counts_what_pytest_counts(runs: Runs) -> None:
+    (row,) = [row for row in runs.rows if row["suite"] == "TestWithDeviations"]
+    verdicts = runs.of("WithDeviations")
+    failed = [test for test, verdict in verdicts.items() if verdict is not None and verdict.tag == "failure"]
+    assert row["failed"] == failed
+    assert row["passed"] == sum(verdict is None for verdict in verdicts.values())
+    assert row["xfailed"] == {"test_a_higher_priority_is_served_first": "this store has no priorities"}
+
+
+def test_the_report_is_a_table_in_markdown(runs: Runs) -> None:
+    assert "| suite | driver | store | passed | failed | xfailed | skipped | Python | core |" in runs.page
+    assert "| TestWithDeviations | tests.IgnoresPriorities | a store without priorities |" in runs.page

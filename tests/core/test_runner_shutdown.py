@@ -209,6 +209,25 @@ async def test_no_job_is_lost_to_a_claim_that_is_cancelled_while_it_waits() -> N
         assert {(await record(flowli, one.id)).deliveries for one in handles} == {0}
 
 
+async def test_a_job_that_is_stopped_before_its_first_step_is_handed_back_and_not_abandoned() -> None:
+    @job
+    async def slow() -> None:
+        await asyncio.Event().wait()
+
+    flowli = runtime(slow)
+    async with flowli:
+        handles = [await flowli.use(slow).enqueue() for _ in range(3)]
+        for n in range(25):
+            runner = Runner(flowli)
+            await runner.start()
+            for _ in range(n):
+                await asyncio.sleep(0)
+            await runner.stop("0s")
+            assert runner.abandoned == 0
+        found = [await record(flowli, one.id) for one in handles]
+    assert {(one.state, one.failures, one.deliveries) for one in found} == {(State.QUEUED, 0, 0)}
+
+
 async def test_stop_twice_and_stop_before_start_do_nothing() -> None:
     runner = Runner(runtime())
     await runner.stop()

@@ -1,3 +1,5 @@
+"""The whole suite over SQLite: this is all that an author writes."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

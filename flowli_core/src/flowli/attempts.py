@@ -18,7 +18,7 @@ from flowli.journal import Journal, logger
 from flowli.lifecycle import Move
 from flowli.settle import Case, Verdict, cancel, describe, fail, release, set_aside
 
-__all__ = ["Attempts", "Why", "hold_of"]
+__all__ = ["Attempts", "Why"]
 
 _DEAF_S = 1.0
 """How long a cancelled handler may go on before its slot and its lease are given up without it."""
@@ -76,24 +76,23 @@ class Attempts:
         """Handlers that were cancelled, were left behind, and go on."""
         return len(self._deaf)
 
-    def start(self, leases: Iterable[Lease]) -> None:
+    def start(self, taken: Iterable[tuple[Hold, Lease]]) -> None:
         """Execute each lease in a task of its own; what is not for this runner is settled at once."""
-        for lease in leases:
+        for hold, lease in taken:
             try:
                 found = self._execution.prepare(lease)
             except Exception as exc:
                 found = _bewildered(lease, exc)
             if isinstance(found, Verdict):
                 self._settle(found)
-                self._ended(hold_of(lease))
+                self._ended(hold)
             else:
-                self._begin(lease, found)
+                self._begin(hold, found)
 
-    def _begin(self, lease: Lease, ready: Ready) -> None:
+    def _begin(self, hold: Hold, ready: Ready) -> None:
         self._announce(ready)
         loop = asyncio.get_running_loop()
         task = loop.create_task(self._execution.execute(ready))
-        hold = hold_of(lease)
         running = self._running[hold] = _Running(hold, ready, task)
         self._idle.clear()
         self.executed += 1
@@ -167,7 +166,7 @@ class Attempts:
     def cancel(self, hold: Hold, why: Why) -> None:
         """Cancel the handler of one attempt; it is given up after a second if it does not end."""
         running = self._running.get(hold)
-        if running is None or running.why is not None:
+        if running is None or running.why is not None or running.task.done():
             return
         running.why = why
         running.task.cancel()
@@ -188,11 +187,6 @@ class Attempts:
     async def idle(self) -> None:
         """Wait until no attempt is under way."""
         await self._idle.wait()
-
-
-def hold_of(lease: Lease) -> Hold:
-    """A lease as its holder names it."""
-    return Hold(lease.queue, lease.id, lease.token)
 
 
 def _bewildered(lease: Lease, error: Exception) -> Verdict:

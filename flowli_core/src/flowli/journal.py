@@ -107,8 +107,6 @@ class Journal:
                 f"\n{frames}" if frames else "",
             )
 
-    # what was written
-
     def written(self, verdict: Verdict) -> None:
         """A settlement is in the store: say so."""
         _log(verdict)

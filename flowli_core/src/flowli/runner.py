@@ -157,8 +157,10 @@ class Runner:
         """Until somebody asked, or the work ended by itself."""
         assert self._shift is not None
         signalled = asyncio.create_task(asked.wait())
-        await asyncio.wait({signalled, self._shift.work}, return_when=asyncio.FIRST_COMPLETED)
-        signalled.cancel()
+        try:
+            await asyncio.wait({signalled, self._shift.work}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            signalled.cancel()
 
     async def __aenter__(self) -> Self:
         await self.start()

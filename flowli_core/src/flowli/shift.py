@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from flowli.attempts import Attempts, Why, hold_of
+from flowli.attempts import Attempts, Why
 from flowli.conversation import Conversation, Terms
 from flowli.core import Core
 from flowli.driver import Driver, Exchanged, Hold, Lease, Millis
@@ -67,14 +67,13 @@ class Shift:
             for lease in leases:
                 self._talk.settle(hand_back(lease))
             return
-        self._leases.add([hold_of(lease) for lease in leases], ends_at)
-        self._attempts.start(leases)
+        holds = [Hold(lease.queue, lease.id, lease.token) for lease in leases]
+        self._leases.add(holds, ends_at)
+        self._attempts.start(zip(holds, leases, strict=True))
 
     def _ended(self, hold: Hold) -> None:
         self._leases.drop(hold)
         self._talk.news.set()
-
-    # one tick
 
     async def tick(self, most: int | None) -> int:
         """Recover, fire, and execute as many jobs as are ready now (at most ``most``); how many attempts that made."""
@@ -85,12 +84,10 @@ class Shift:
 
     async def tick_until_idle(self) -> int:
         """Tick until nothing is ready; how many attempts that made."""
-        before = self._attempts.executed
-        while budget := await self._ready_now():
+        before, taken = self._attempts.executed, -1
+        while taken != self._taken and (budget := await self._ready_now()):  # what was not taken, other runners have
             taken = self._taken
             await self._work_off(budget)
-            if self._taken == taken:  # other runners have it all
-                break
         return self._attempts.executed - before
 
     async def _work_off(self, budget: int) -> None:
@@ -122,8 +119,6 @@ class Shift:
         if not await try_to_fire(self._driver, now):
             self._talk.put_off_schedules(_FIRE_AGAIN)
 
-    # working until told to stop
-
     def begin(self) -> None:
         """Work in the background."""
         self._work = asyncio.create_task(self._work_on(), name="flowli-runner")
@@ -131,7 +126,7 @@ class Shift:
 
     @property
     def work(self) -> asyncio.Task[None]:
-        """Ends after `finish`, or when the driver was closed under it."""
+        """It ends with `finish`, or when the driver is closed under it."""
         assert self._work is not None
         return self._work
 
@@ -188,8 +183,6 @@ class Shift:
                 self._hear_waiting()
             self._waiting = None
         await self._talk.hand_back()
-
-    # the end
 
     def hurry(self) -> None:
         """End the grace of `finish` now."""

@@ -39,7 +39,8 @@ def cannot_connect(where: str, error: Exception) -> DriverError:
     """No connection, so nothing was sent. Of what GLIDE says, only a code is told."""
     refusal_of_login = _LOGIN.search(str(error))
     if refusal_of_login or isinstance(error, ConfigurationError):
-        return locked_out(where, refusal_of_login[1] if refusal_of_login else type(error).__name__)
+        code = refusal_of_login[1] if refusal_of_login else type(error).__name__
+        return locked_out(where, _KINDS.get(code, code))
     return unreachable(where, type(error).__name__)
 
 

@@ -39,7 +39,8 @@ class Link:
     """One client of GLIDE's, which has one connection to the node that holds the namespace."""
 
     def __init__(self, client: Client, route: str) -> None:
-        self._client = client
+        self._client: Any = client
+        self._is_cluster = isinstance(client, GlideClusterClient)
         self._route = SlotKeyRoute(SlotType.PRIMARY, route)
         self._under_way: set[asyncio.Task[list[Any]]] = set()
         self._retired = False
@@ -72,16 +73,15 @@ class Link:
         return await asyncio.shield(task)
 
     async def _exec(self, commands: Sequence[_Words], milliseconds: int) -> list[Any]:
-        client: Any = self._client
         batch: Any
         options: Any
-        if isinstance(client, GlideClusterClient):
+        if self._is_cluster:
             batch, options = ClusterBatch(is_atomic=False), ClusterBatchOptions(milliseconds, self._route)
         else:
             batch, options = Batch(is_atomic=False), BatchOptions(milliseconds)
         for words in commands:
             batch.custom_command([str(word) if isinstance(word, int) else word for word in words])
-        replies: list[Any] = await client.exec(batch, raise_on_error=False, options=options)
+        replies: list[Any] = await self._client.exec(batch, raise_on_error=False, options=options)
         return replies
 
     async def subscribe(self, channel: str) -> None:

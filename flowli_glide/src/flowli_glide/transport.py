@@ -62,7 +62,7 @@ class GlideTransport:
         return self._answers(replies, writes=writes)
 
     async def idle(self, keys: Sequence[str], seconds: float, call: Call) -> Any:
-        """Pop a token, asleep, and claim in the same flight. What interrupts it ends the client: both are taken back."""
+        """Pop a token, asleep, and claim in the same flight. An interruption ends the client: both are taken back."""
         self.check()
         pop = Plain(("BZPOPMIN", *keys, f"{seconds:.3f}"))
         async with self._gate.within(seconds + CONNECT_SECONDS + 3 * REPLY_SECONDS, writes=True):

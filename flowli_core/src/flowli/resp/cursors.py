@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any, NamedTuple
 
-__all__ = ["Cursor", "decode", "encode"]
+__all__ = ["Cursor", "check_limit", "decode", "encode"]
 
 _SCORE = re.compile(r"(-?[0-9]{1,20})?")
 
@@ -23,6 +23,13 @@ class Cursor(NamedTuple):
     lane: str
     score: str
     key: str
+
+
+def check_limit(limit: int) -> None:
+    """ValueError for a page of less than one: its reader would turn it for ever."""
+    if limit < 1:
+        message = f"The limit of a listing is {limit}; it has to be 1 or more."
+        raise ValueError(message)
 
 
 def encode(cursor: Cursor) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flowli.driver import Millis, Overview, QueueView, RunnerNote, Slice, State, StoredJob
-from flowli.resp.cursors import Cursor, decode, encode
+from flowli.resp.cursors import Cursor, check_limit, decode, encode
 from flowli.resp.namespace import Namespace, Plain, cut, instant
 from flowli.resp.records import LETTERS, job_of
 from flowli.resp.scripts import Arg, Call, script
@@ -74,6 +74,7 @@ async def list_jobs(
     space: Namespace, state: State, *, queue: str | None, limit: int, cursor: str | None, now: Millis | None
 ) -> Slice[StoredJob]:
     """Driver.list_jobs: queue by queue in the order of their names, each in the order of its index."""
+    check_limit(limit)
     kind = LETTERS[state]
     place = Cursor(kind, queue, "", "", "", "") if cursor is None else decode(cursor, kind, queue)
     names = [queue] if queue is not None else await space.learn()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flowli.driver import Change, Changed, Millis, Slice, StoredSchedule
-from flowli.resp.cursors import Cursor, decode, encode
+from flowli.resp.cursors import Cursor, check_limit, decode, encode
 from flowli.resp.namespace import Namespace, Plain, cut, instant
 from flowli.resp.scripts import Arg, Call, script
 from flowli.resp.writing import enqueued, job_args
@@ -69,6 +69,7 @@ async def list_schedules(
     space: Namespace, *, due: bool, limit: int, cursor: str | None, now: Millis | None
 ) -> Slice[StoredSchedule]:
     """Driver.list_schedules. By key it reads all names and sorts them: schedules are some thousands at most."""
+    check_limit(limit)
     after = "" if cursor is None else decode(cursor, "P", None).key
     if due:
         call = script("ticks").call(space.keys, [], [instant(now), 0, limit])

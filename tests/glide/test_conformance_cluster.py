@@ -1,0 +1,30 @@
+"""The GLIDE driver keeps every promise of a driver on a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+
+from flowli_conformance import DriverSuite
+from flowli_glide import GlideDriver
+from tests.glide.cluster import configuration, start_cluster
+from tests.support.servers import ValkeyServer
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    server = asyncio.run(start_cluster(tmp_path_factory.mktemp("cluster")))
+    yield server
+    server.stop()
+
+
+class TestCluster(DriverSuite):
+    @pytest.fixture
+    def make_driver(self, cluster: ValkeyServer) -> Callable[[], GlideDriver]:
+        prefix = uuid4().hex
+        return lambda: GlideDriver(configuration(cluster), prefix=prefix)
