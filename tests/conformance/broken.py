@@ -5,7 +5,7 @@ Only `test_broken_drivers` runs them, and of each class no more than it asks for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import ClassVar
 
 import pytest
@@ -26,7 +26,7 @@ MODULES = (claiming, reading, settling, storing, torn, waiting)
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wake-ups that never come are given up soon."""
-    monkeypatch.setattr("flowli_conformance.bench._DEADLINE", 1.0)
+    monkeypatch.setattr("flowli_conformance.bench._DEADLINE", 0.4)
 
 
 def groups_of(fault: Fault) -> Iterator[type[Suite]]:
@@ -63,7 +63,7 @@ class TestWithDeviations(OrderSuite):
 
 
 class TestPromisesWorkflows(AbilitySuite):
-    abilities: ClassVar[Sequence[Ability]] = [Ability.WORKFLOWS]
+    abilities: ClassVar[Collection[Ability]] = [Ability.WORKFLOWS]
 
     @pytest.fixture
     def make_driver(self) -> Callable[[], MemoryDriver]:

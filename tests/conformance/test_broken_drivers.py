@@ -21,7 +21,9 @@ from tests.conformance.faults.faulty import Fault, Faulty
 pytestmark = pytest.mark.slow
 
 _HERE = Path(__file__).parent
-_ALONG = 4
+_ALONG = 2
+"""How many tests of each group run on a driver beside those that have to find its fault."""
+
 _VERBS = [name for name in vars(Driver) if not name.startswith("_")]
 
 
@@ -72,8 +74,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     folder = tmp_path_factory.mktemp("broken")
     options = ["-q", "--tb=short", "-p", "no:cacheprovider", "-n0", f"--junitxml={folder / 'junit.xml'}"]
     reports = [f"--flowli-report={folder / name}" for name in ("rows.json", "page.md")]
-    nodes = [f"{_HERE / 'broken.py'}::{node}" for node in _nodes()]
-    command = [sys.executable, "-m", "pytest", *options, *reports, *nodes]
+    (folder / "chosen").write_text("\n".join(_nodes()), encoding="utf-8")
+    choice = ["-p", "tests.conformance.faults.choice", f"--only-those-in={folder / 'chosen'}"]
+    command = [sys.executable, "-m", "pytest", *options, *reports, *choice, str(_HERE / "broken.py")]
     run = subprocess.run(command, cwd=_HERE.parents[1], capture_output=True, text=True, timeout=300, check=False)
     assert run.returncode == pytest.ExitCode.TESTS_FAILED, (run.stdout + run.stderr)[-3_000:]
     cases = ElementTree.parse(folder / "junit.xml").iter("testcase")

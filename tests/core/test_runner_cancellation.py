@@ -15,6 +15,7 @@ from tests.core.runner_kit import hearing, record, runtime, until
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.slow
 async def test_a_running_handler_is_cancelled_and_the_job_with_it() -> None:
     began, ended = asyncio.Event(), asyncio.Event()
 
@@ -40,6 +41,7 @@ async def test_a_running_handler_is_cancelled_and_the_job_with_it() -> None:
     assert (found.state, found.failures, found.attempts_made) == (State.CANCELLED, 0, 1)
 
 
+@pytest.mark.slow
 async def test_a_handler_in_a_thread_is_left_and_its_job_is_cancelled() -> None:
     began = asyncio.Event()
     loop = asyncio.get_running_loop()

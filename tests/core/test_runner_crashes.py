@@ -156,6 +156,7 @@ async def test_the_handler_of_a_lost_lease_is_cancelled() -> None:
     assert (ended, found.state, found.token) == (["cancelled"], State.ACTIVE, lease.token)
 
 
+@pytest.mark.slow
 async def test_a_handler_that_blocks_its_loop_keeps_its_lease() -> None:
     calls: list[int] = []
     over = threading.Event()
@@ -185,6 +186,7 @@ async def test_a_handler_that_blocks_its_loop_keeps_its_lease() -> None:
     assert (calls, found.attempts_made, found.deliveries) == ([1], 1, 0)
 
 
+@pytest.mark.slow
 async def test_a_runner_that_cannot_renew_stops_its_handler_and_settles_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -213,6 +215,7 @@ async def test_a_runner_that_cannot_renew_stops_its_handler_and_settles_nothing(
     assert "could not be renewed in time; its handler is stopped" in caplog.text
 
 
+@pytest.mark.slow
 async def test_a_renewal_that_breaks_in_an_unforeseen_way_does_not_end_the_renewals() -> None:
     began = asyncio.Event()
     release = asyncio.Event()

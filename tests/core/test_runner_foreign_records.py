@@ -95,6 +95,7 @@ async def test_an_unknown_name_fails_with_its_reason_when_unknown_ttl_has_passed
     assert found.expires_at - clock.now() > timedelta(days=6)
 
 
+@pytest.mark.slow
 async def test_a_parked_job_is_claimed_ever_more_rarely() -> None:
     clock = ManualClock()
     flowli = runtime(echo, clock=clock)

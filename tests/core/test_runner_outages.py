@@ -55,6 +55,7 @@ async def test_a_call_that_fails_once_costs_nothing(at: int, maybe_written: bool
     assert (counts.active, counts.queued, counts.completed) == (0, 0, 0 if kept == "0s" else 6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("maybe_written", FAULTS)
 async def test_a_settlement_whose_reply_is_lost_again_and_again_is_written_once(maybe_written: bool) -> None:
     driver = ShakyDriver()
@@ -77,6 +78,7 @@ async def test_a_count_that_fails_is_asked_again() -> None:
     assert await Runner(flowli).run_once() == 1
 
 
+@pytest.mark.slow
 async def test_a_started_runner_outlives_an_outage(caplog: pytest.LogCaptureFixture) -> None:
     driver = ShakyDriver()
     flowli = runtime(echo, driver=driver)
@@ -181,6 +183,7 @@ async def test_a_schedule_that_cannot_be_fired_is_not_tried_in_a_loop() -> None:
     assert driver.refused < 10
 
 
+@pytest.mark.slow
 async def test_an_error_that_no_driver_should_raise_does_not_end_the_runner(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -28,6 +28,7 @@ async def echo(text: str) -> str:
     return text
 
 
+@pytest.mark.slow
 async def test_several_runners_fire_each_instant_of_a_month_exactly_once() -> None:
     clock = ManualClock(START)
     driver = MemoryDriver(clock=clock)

@@ -114,6 +114,7 @@ async def test_what_a_handler_completes_on_its_way_out_counts() -> None:
     assert await handle.result(timeout=5) == "saved"
 
 
+@pytest.mark.slow
 async def test_a_handler_that_swallows_its_cancellation_is_abandoned_in_time() -> None:
     began, over = asyncio.Event(), asyncio.Event()
 
@@ -158,6 +159,7 @@ async def test_a_handler_that_sits_in_a_thread_is_abandoned() -> None:
     over.set()
 
 
+@pytest.mark.slow
 async def test_a_handler_that_was_deaf_and_ended_is_not_abandoned() -> None:
     over = asyncio.Event()
     ended = asyncio.Event()
@@ -182,6 +184,7 @@ async def test_a_handler_that_was_deaf_and_ended_is_not_abandoned() -> None:
     assert runner.abandoned == 0
 
 
+@pytest.mark.slow
 async def test_no_job_is_lost_to_a_claim_that_is_cancelled_while_it_waits() -> None:
     done: list[str] = []
 
@@ -209,6 +212,7 @@ async def test_no_job_is_lost_to_a_claim_that_is_cancelled_while_it_waits() -> N
         assert {(await record(flowli, one.id)).deliveries for one in handles} == {0}
 
 
+@pytest.mark.slow
 async def test_a_job_that_is_stopped_before_its_first_step_is_handed_back_and_not_abandoned() -> None:
     @job
     async def slow() -> None:
@@ -277,6 +281,7 @@ async def test_a_listener_may_stop_its_runner() -> None:
     assert not runner.running
 
 
+@pytest.mark.slow
 async def test_stop_is_in_time_when_the_store_is_away(caplog: pytest.LogCaptureFixture) -> None:
     gate = Gate()
     driver = ShakyDriver()
@@ -297,6 +302,7 @@ async def test_stop_is_in_time_when_the_store_is_away(caplog: pytest.LogCaptureF
     assert "the last outcomes could not be written" in caplog.text
 
 
+@pytest.mark.slow
 async def test_a_slow_listener_does_not_hold_up_the_end() -> None:
     @job
     async def fine() -> None: ...

@@ -94,6 +94,7 @@ async def test_max_jobs_per_tick_bounds_run_once_alone() -> None:
     assert [await runner.run_once(), await runner.run_until_idle()] == [3, 4]
 
 
+@pytest.mark.slow
 async def test_more_jobs_than_one_claim_leases_are_all_executed_in_one_call() -> None:
     clock = ManualClock()
     flowli = runtime(echo, clock=clock)
@@ -104,6 +105,7 @@ async def test_more_jobs_than_one_claim_leases_are_all_executed_in_one_call() ->
     assert await Runner(flowli, concurrency=1_000).run_once() == 703
 
 
+@pytest.mark.slow
 async def test_more_delayed_jobs_than_one_promotion_moves_are_all_executed_in_one_call() -> None:
     clock = ManualClock()
     flowli = runtime(echo, clock=clock)

@@ -17,7 +17,7 @@ from redis.exceptions import (
 from flowli.driver import Millis
 from flowli.errors import DriverError, DriverUnavailable, QueueFull
 from flowli_redis import RedisDriver
-from flowli_redis.failures import refused
+from flowli_redis.failures import refusal
 from tests.redis.outside import Outside
 from tests.redis.work import claim_of, ended, job_of
 from tests.support.polling import eventually
@@ -123,6 +123,6 @@ OOM = "command not allowed when used memory > 'maxmemory'."
     ],
 )
 def test_a_refusal_is_known_by_its_code(error: RedisError, kind: type[DriverError], code: str) -> None:
-    found = refused("redis://localhost:6379/0", error, maybe_written=False)
+    found = refusal("redis://localhost:6379/0", error, maybe_written=False)
     assert type(found) is kind and code in str(found)
     assert CANARY not in str(found)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
 
-from flowli.errors import DriverClosed
+from flowli.resp.gate import Gate
+from flowli.resp.hearing import Heard, Hearing
 from flowli.resp.namespace import Plain, Request
-from flowli.resp.scripts import Arg, Call
-from flowli_redis.failures import is_missing_script, lost, refused
+from flowli.resp.refusals import lost
+from flowli.resp.scripts import Call
+from flowli.resp.sending import Speller
+from flowli_redis.failures import is_missing_script, refusal
 from flowli_redis.links import CONNECT_SECONDS, Link, Settings
-from flowli_redis.listening import Heard, Listener
+from flowli_redis.listening import Listener
 
 __all__ = ["RedisTransport"]
 
@@ -30,27 +32,22 @@ class RedisTransport:
 
     def __init__(self, settings: Settings, channel: str) -> None:
         self._settings = settings
-        self._pid = os.getpid()
+        self._gate = Gate(settings.where)
         self._slots = asyncio.Semaphore(_MOST_LINKS)
         self._idle: list[Link] = []
         self._sleepers: list[Link] = []
-        self._scopes: set[asyncio.Timeout] = set()
-        self._listener = Listener(settings, channel)
-        self._sent_as_text: set[str] = set()
-        self._closed = False
+        self._hearing = Hearing(channel, self._gate)
+        self._listener = Listener(settings, self._hearing)
+        self._speller = Speller()
 
     def check(self) -> None:
         """DriverClosed after `close`, and in a fork of the process that opened the connections."""
-        if self._closed:
-            raise DriverClosed(f"The driver of {self._settings.where} is closed; open it again.")
-        if os.getpid() != self._pid:
-            message = f"This process is a fork of the one that opened {self._settings.where}; open a twin() here."
-            raise DriverClosed(message)
+        self._gate.check()
 
     async def run(self, requests: Sequence[Request], *, writes: bool) -> Sequence[Any]:
         """The replies to requests sent together, on a connection that nothing waits on."""
         self.check()
-        async with self._within(CONNECT_SECONDS + 2 * _REPLY_SECONDS, writes=writes), self._slots:
+        async with self._gate.within(CONNECT_SECONDS + 2 * _REPLY_SECONDS, writes=writes), self._slots:
             link = await self._take(self._idle)
             replies = await self._converse(link, requests, _REPLY_SECONDS, writes=writes)
             await self._give_back(link, self._idle)
@@ -62,7 +59,7 @@ class RedisTransport:
         if self._settings.in_process:
             return await self._look(keys, seconds, call)
         pop = ("BZPOPMIN", *keys, f"{seconds:.3f}")
-        async with self._within(seconds + CONNECT_SECONDS + 2 * _REPLY_SECONDS, writes=True):
+        async with self._gate.within(seconds + CONNECT_SECONDS + 2 * _REPLY_SECONDS, writes=True):
             link = await self._take(self._sleepers)
             replies = await self._converse(link, [Plain(pop), call], seconds + _REPLY_SECONDS, writes=True)
             await self._give_back(link, self._sleepers)
@@ -72,7 +69,7 @@ class RedisTransport:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while loop.time() < end and (await self.run([Plain(("EXISTS", *keys))], writes=False))[0] == 0:
-            async with self._within(seconds + _REPLY_SECONDS, writes=False):
+            async with self._gate.within(seconds + _REPLY_SECONDS, writes=False):
                 await asyncio.sleep(min(_LOOK_SECONDS, max(end - loop.time(), 0)))
         return (await self.run([call], writes=True))[0]
 
@@ -80,38 +77,17 @@ class RedisTransport:
     async def listen(self, ids: Collection[str]) -> AsyncGenerator[Heard, None]:
         """Hear of the outcomes of these jobs, over the one subscription of this driver."""
         self.check()
-        with self._listener.hear(ids, self._within) as heard:
-            async with self._within(2 * CONNECT_SECONDS, writes=False):
+        with self._hearing.of(ids) as heard:
+            async with self._gate.within(2 * CONNECT_SECONDS, writes=False):
                 await self._listener.start(CONNECT_SECONDS)
             yield heard
 
     async def close(self) -> None:
         """End what is under way with DriverClosed, and every connection. In a fork the parent's are left alone."""
-        if self._closed:
+        if not self._gate.shut():
             return
-        self._closed = True
-        if os.getpid() != self._pid:
-            return
-        now = asyncio.get_running_loop().time()
-        for scope in list(self._scopes):
-            with suppress(RuntimeError):  # it has just run out by itself
-                scope.reschedule(now - 1)
         await self._listener.stop()
         await self._drop_idle_links()
-
-    @asynccontextmanager
-    async def _within(self, seconds: float, *, writes: bool) -> AsyncGenerator[None, None]:
-        """No call outlives its time or the driver."""
-        scope = asyncio.timeout(seconds)
-        try:
-            async with scope:
-                self._scopes.add(scope)
-                yield
-        except TimeoutError as error:
-            self.check()
-            raise lost(self._settings.where, error, maybe_written=writes) from None
-        finally:
-            self._scopes.discard(scope)
 
     async def _take(self, links: list[Link]) -> Link:
         while links:
@@ -122,7 +98,7 @@ class RedisTransport:
         return await Link.open(self._settings)
 
     async def _give_back(self, link: Link, links: list[Link]) -> None:
-        if self._closed:
+        if self._gate.is_shut:
             await link.close()
         else:
             links.append(link)
@@ -130,26 +106,12 @@ class RedisTransport:
     async def _converse(self, link: Link, requests: Sequence[Request], seconds: float, *, writes: bool) -> list[Any]:
         try:
             async with asyncio.timeout(seconds):
-                replies = await link.send([self._command(request) for request in requests])
-                missing = [place for place, reply in enumerate(replies) if is_missing_script(reply)]
-                if missing:
-                    texts = await link.send([requests[place].command(by_text=True) for place in missing])
-                    for place, reply in zip(missing, texts, strict=True):
-                        replies[place] = reply
-                return replies
+                return await self._speller.send(requests, link.send, is_missing_script)
         except (RedisError, OSError, TimeoutError) as error:
             self.check()
-            self._sent_as_text.clear()
+            self._speller.forget()
             await self._drop_idle_links()
-            raise lost(self._settings.where, error, maybe_written=writes) from None
-
-    def _command(self, request: Request) -> tuple[Arg, ...]:
-        """By text when this is the first use since the server may have been another: of two scripts sent together, the
-        second must not run while the first is missing."""
-        if isinstance(request, Plain) or request.script.sha in self._sent_as_text:
-            return request.command()
-        self._sent_as_text.add(request.script.sha)
-        return request.command(by_text=True)
+            raise lost(self._settings.where, type(error).__name__, maybe_written=writes) from None
 
     async def _drop_idle_links(self) -> None:
         """What ended one connection has most likely ended those that were idle."""
@@ -162,5 +124,5 @@ class RedisTransport:
     def _answers(self, replies: Sequence[Any], *, writes: bool) -> Sequence[Any]:
         for reply in replies:
             if isinstance(reply, ResponseError):
-                raise refused(self._settings.where, reply, maybe_written=writes and len(replies) > 1) from None
+                raise refusal(self._settings.where, reply, maybe_written=writes and len(replies) > 1) from None
         return replies

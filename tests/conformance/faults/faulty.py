@@ -13,7 +13,7 @@ from flowli_memory.presence import Presence
 from flowli_memory.shelves import Job
 from flowli_memory.store import Store
 
-__all__ = ["FAULTS", "FAR", "Fault", "Faulty", "caught_by"]
+__all__ = ["FAR", "FAULTS", "Fault", "Faulty", "caught_by"]
 
 FAR = Millis(10**15)
 """An instant that never comes."""

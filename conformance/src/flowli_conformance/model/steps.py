@@ -80,34 +80,29 @@ class _Draws:
         self.endings = self._endings()
         self.firings = self._firings()
 
+    # No st.builds: it would draw the fields of a NamedTuple that are left out, defaults or not.
     def _instants(self) -> st.SearchStrategy[tuple[int | None, int | None]]:
-        """Due or delay, or neither."""
+        """Due or delay."""
         neither: st.SearchStrategy[None] = st.none()
         return st.tuples(self.offsets, neither) | st.tuples(neither, st.sampled_from((0, *_SPANS)))
 
     def _wishes(self) -> st.SearchStrategy[list[Wish]]:
-        priorities = st.sampled_from((0, 0, 5, 9))
-        at_once = st.builds(Wish, self.ids, st.sampled_from(QUEUES), priorities)
-        later = st.tuples(at_once, self._instants()).map(lambda drawn: drawn[0]._replace(due=drawn[1][0], delay=drawn[1][1]))
+        places = st.tuples(self.ids, st.sampled_from(QUEUES), st.sampled_from((0, 0, 5, 9)))
+        at_once = places.map(lambda place: Wish(*place))
+        later = st.tuples(places, self._instants()).map(lambda drawn: Wish(*drawn[0], *drawn[1]))
         return st.lists(at_once | later, min_size=1, max_size=4)
 
     def _endings(self) -> st.SearchStrategy[Ending]:
         over = st.sampled_from((State.COMPLETED, State.FAILED, State.CANCELLED))
-        ended = st.builds(Ending, self.which, over, keep_for=self.keeps)
-        again = st.tuples(self.which, self._instants()).map(
-            lambda drawn: Ending(drawn[0], State.SCHEDULED, due=drawn[1][0], delay=drawn[1][1])
-        )
-        return ended | again | st.builds(Ending, self.which, st.just(State.QUEUED))
+        ended = st.tuples(self.which, over, self.keeps).map(lambda drawn: Ending(drawn[0], drawn[1], keep_for=drawn[2]))
+        again = st.tuples(self.which, self._instants()).map(lambda drawn: Ending(drawn[0], State.SCHEDULED, *drawn[1]))
+        return ended | again | self.which.map(lambda which: Ending(which, State.QUEUED))
 
     def _firings(self) -> st.SearchStrategy[Firing]:
-        return st.builds(
-            Firing,
-            st.sampled_from(KEYS),
-            st.sampled_from((0, 0, 0, 1, -1)),
-            st.none() | self.offsets,
-            st.sampled_from((False, False, True)),
-            self.wishes.map(tuple) | st.just(()),
-        )
+        ahead, deletes = st.sampled_from((0, 0, 0, 1, -1)), st.sampled_from((False, False, True))
+        jobs = st.just(()) | self.wishes.map(tuple)
+        drawn = st.tuples(st.sampled_from(KEYS), ahead, st.none() | self.offsets, deletes, jobs)
+        return drawn.map(lambda drawn: Firing(*drawn))
 
 
 draws = _Draws()

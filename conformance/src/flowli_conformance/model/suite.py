@@ -44,6 +44,7 @@ class DriverModelSuite(Suite):
             stateful_step_count=_STEPS,
             deadline=None,
             derandomize=False,
+            report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         )
         run_state_machine_as_test(lambda: DriverMachine(make_store()), settings=chosen)
