@@ -11,7 +11,8 @@ What every verb keeps to, and no docstring below repeats:
 * ``now`` is what the suite and the tests pass; None, the production value, is the store's own clock, read once for a
   step. An instant is compared with ``now`` wherever it matters (due at ``now`` is due, a lease that ends at ``now`` has
   ended, a record kept until ``now`` is gone): what has expired is not seen, whether or not it was swept yet.
-* Ids belong to the whole namespace, whatever the queue. ``id`` alone is enough to find a job.
+* Ids belong to the whole namespace, whatever the queue. ``id`` alone is enough to find a job. Ids, names and keys are
+  text of 1 to 200 bytes in UTF-8, without lone surrogates, and anything else may be in it.
 * ``head``, ``body`` and ``memo`` are core's. A driver keeps the bytes and never reads them.
 * Any verb may be called while another one waits, and be cancelled at any await: the driver stays usable. A driver
   serves one event loop of one process; `twin` is for a second loop, and after a fork every verb raises DriverClosed.

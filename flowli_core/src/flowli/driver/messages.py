@@ -63,9 +63,9 @@ _TERMINAL = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
 
 
 class Turn(NamedTuple):
-    """Which call of which caller this is. A store remembers the answer to the last turn of each sender for ten minutes,
-    so that a call whose reply was lost can be repeated. A sender has one call under way at a time; ``number`` grows
-    with each."""
+    """Which call of which caller this is. A store remembers the answer to the last turn of each sender for ten minutes
+    at least, so that a call whose reply was lost can be repeated. A sender speaks to one verb, has one call under
+    way at a time, and never sends a number below its last. An answer without leases need not be remembered."""
 
     sender: str
     number: int
@@ -74,7 +74,8 @@ class Turn(NamedTuple):
 class NewJob(NamedTuple):
     """What is stored. ``delay`` counts from the store's clock, ``due`` is absolute; neither means at once.
 
-    A job whose instant is not after ``now`` is queued, every other is scheduled.
+    A job whose instant is not after ``now`` is queued, every other is scheduled. ``due`` wins over ``delay``, and a
+    negative ``delay`` is none.
     """
 
     id: str
@@ -130,8 +131,9 @@ class Lease(NamedTuple):
 class Settlement(NamedTuple):
     """The next state of a leased job, from core's table of transitions (`flowli.lifecycle`).
 
-    SCHEDULED comes with ``due`` or ``delay`` (retry, park) and is never queued before a later claim; QUEUED hands back
-    to the front of its priority (shutdown); a terminal state is kept for ``keep_for``, and 0 leaves nothing behind.
+    SCHEDULED comes with ``due`` or ``delay`` (retry, park) and is queued by the first claim after it whose ``now`` has
+    reached that instant; QUEUED hands back to the front of its priority (shutdown), and wakes a waiting runner; a
+    terminal state is kept for ``keep_for``, and 0 leaves nothing behind. ``queue`` is the lease's own.
     """
 
     id: str
@@ -189,9 +191,10 @@ class Exchanged:
     settled: Sequence[Settled]
     leases: Sequence[Lease]
     lease_until: Millis
+    """The end of all these leases, or an instant before it; ``now`` without a lease."""
     recovered: Sequence[Recovered]
     more: bool
-    """Something was left that could be taken, handed back, promoted or swept at once."""
+    """Something was left that could be taken, handed back, promoted or swept at once. False without a claim."""
     next_at: Millis | None
     """When, at the latest known, calling again can find something without a wake-up: a due instant, a lease's end.
     None when nothing is known, and after an exchange without a claim."""
@@ -209,7 +212,7 @@ class Renewal(Enum):
 
 
 class Hold(NamedTuple):
-    """A lease, as its holder names it."""
+    """A lease, as its holder names it. ``queue`` is the lease's own: a hint where to look, that need not be checked."""
 
     queue: str
     id: str
@@ -225,7 +228,7 @@ class StoredJob:
     priority: int
     due: Millis | None
     """The instant of SCHEDULED, since when QUEUED is ready (0: handed back), the deadline of ACTIVE, the expiry of a
-    terminal one."""
+    terminal one. None is room for jobs that wait for no instant; there are none yet."""
     token: int
     """Of the last lease; 0 before the first."""
     deliveries: int
@@ -237,7 +240,8 @@ class StoredJob:
 
 class Deed(Enum):
     CANCEL = "cancel"
-    """What waits becomes CANCELLED; what runs is asked through `Driver.renew`; what is terminal stands."""
+    """What waits becomes CANCELLED; what runs is asked through `Driver.renew`; what is terminal stands. What was asked
+    stands until the job is terminal, over a lapse, a retry and a hand-back: the next holder hears of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,7 +303,8 @@ class Overview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSchedule:
-    """``version`` counts the writes to this key and is the store's; everything else, history included, is core's."""
+    """``version`` is the store's, above 0 and greater with each write to this key, also over a deletion; everything
+    else, history included, is core's."""
 
     key: str
     version: int
@@ -314,7 +319,8 @@ class Change:
     step.
 
     Put, delete and fire are all this. Two runners that fire one instant expect the same version, so one of them stores
-    the jobs. ``successor.version`` is not read: the store writes ``expected + 1``.
+    the jobs. ``successor.version`` is not read. A caller whose reply was lost, and that finds standing what it wrote,
+    has won.
     """
 
     key: str

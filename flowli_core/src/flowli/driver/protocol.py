@@ -58,11 +58,13 @@ class Driver(Protocol):
         ...
 
     async def open(self) -> None:
-        """Connect, and refuse a store that cannot keep the promises (version, layout, rights, eviction). Idempotent."""
+        """Connect, and refuse a store that cannot keep the promises (version, layout, rights, eviction) with a
+        DriverError that says what to change. DriverUnavailable where it cannot be reached. Idempotent; in a fork of the
+        process that opened it, DriverClosed."""
 
     async def close(self) -> None:
         """End waiting calls with DriverClosed, release what `open` took and nothing that the user handed in.
-        Idempotent; `open` may follow."""
+        Idempotent; `open` may follow. In a fork it does nothing."""
 
     def twin(self) -> Driver:
         """A closed driver on the same store with connections of its own, for another thread or event loop: the renewals
@@ -93,8 +95,10 @@ class Driver(Protocol):
         sweeps what expired, some hundreds a call, for the claim's queues, and never hides behind live leases. With
         nothing to lease it waits up to ``wait``, asleep, and an enqueue wakes one waiting runner of the queue; if that
         one takes less than there is, the next is woken. Settlements never wait behind a wait. A repeat of the claim's
-        turn returns those of its leases that still hold and takes no others; a cancelled call may have leased, and is
-        repeated so with ``limit=0`` to hand them back. With ``limit=0`` there is no wait.
+        turn returns those of its leases that still hold once house is kept, as they were first given, and takes no
+        others; a cancelled call may have leased, and is repeated so with ``limit=0`` to hand them back. With
+        ``limit=0`` there is no wait. A wait may end early, empty; a ``now`` that was passed in goes on at the pace of
+        the driver's clock. What fails after the settlements were written says ``maybe_written``.
         """
         ...
 
@@ -133,7 +137,7 @@ class Driver(Protocol):
     ) -> Slice[StoredJob]:
         """Jobs of a state without their bodies, in an order that the store keeps; QUEUED of one queue in the order of
         service. Filters by name, tag, error and time are core's, over ``head`` and ``memo``. A cursor that the store
-        did not make is a ValueError."""
+        did not make, and a limit below 1, is a ValueError."""
         ...
 
     async def overview(self, queues: Sequence[str] | None = None, *, now: Millis | None = None) -> Overview:
@@ -143,12 +147,16 @@ class Driver(Protocol):
     async def announce(self, note: RunnerNote, *, now: Millis | None = None) -> None:
         """Say that the runner lives until ``alive_until``; an instant in the past takes it off the list."""
 
-    async def change_schedules(self, changes: Sequence[Change], *, now: Millis | None = None) -> Sequence[Changed]: ...
+    async def change_schedules(self, changes: Sequence[Change], *, now: Millis | None = None) -> Sequence[Changed]:
+        """Apply each change whose ``expected`` version stands. Its jobs are stored as `enqueue` stores them, in the
+        same step, and wake runners; a full store may refuse it (QueueFull)."""
+        ...
 
     async def get_schedules(self, keys: Sequence[str]) -> Sequence[StoredSchedule | None]: ...
 
     async def list_schedules(
         self, *, due: bool = False, limit: int, cursor: str | None = None, now: Millis | None = None
     ) -> Slice[StoredSchedule]:
-        """By key; with ``due``, those whose instant has come, longest overdue first (without a cursor)."""
+        """By key; with ``due``, those whose instant has come, longest overdue first (without a cursor). ValueErrors as
+        for `list_jobs`."""
         ...
