@@ -74,7 +74,7 @@ def quick(session: nox.Session) -> None:
 def conformance(session: nox.Session) -> None:
     """The suite on our own drivers, or on those that are named: `nox -s conformance -- redis`."""
     install(session, "dev")
-    drivers = session.posargs or ["memory", "redis"]
+    drivers = session.posargs or ["memory", "redis", "glide"]
     session.run("pytest", "tests/conformance", *(f"tests/{driver}" for driver in drivers))
 
 

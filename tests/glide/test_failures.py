@@ -5,12 +5,12 @@ from __future__ import annotations
 import traceback
 
 import pytest
-from flowli_glide.failures import refusal
 from glide import RequestError
 
 from flowli.driver import Act, Deed, Hold, Millis, Settled
 from flowli.errors import DriverError, DriverUnavailable, QueueFull
 from flowli_glide import GlideDriver
+from flowli_glide.failures import refusal
 from tests.redis.outside import Outside
 from tests.redis.work import claim_of, ended, job_of
 from tests.support.polling import eventually

@@ -8,7 +8,7 @@ import pytest
 from tests.packaging.checkout import run
 
 _OPTIONAL = {"fakeredis", "glide", "pytest", "redis", "rich", "starlette", "typer", "valkey"}
-_OURS = {"flowli_conformance", "flowli_memory", "flowli_redis"}
+_OURS = {"flowli_conformance", "flowli_glide", "flowli_memory", "flowli_redis"}
 _LOADED = "import json, sys; import flowli; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
 _COST = """
 import time

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from flowli.driver import Act, Deed, Lease, Millis, NewJob, State
+from flowli.driver import Act, Deed, Hold, Lease, Millis, NewJob, State
 from flowli_redis import RedisDriver
 from tests.redis.work import claim_of, ended, job_of
 
@@ -115,3 +115,13 @@ async def test_an_id_may_hold_anything(driver: RedisDriver, id: str) -> None:
 
 def _odd(id: str) -> NewJob:
     return NewJob(id, "mail", "n\n\t|", b"\n\t|\x00", b"\n\t|\x00")
+
+
+async def test_a_repeated_claim_does_not_shorten_a_renewed_lease(driver: RedisDriver) -> None:
+    await driver.enqueue([job_of("a")], now=_at(0))
+    claim = claim_of()
+    (lease,) = (await driver.exchange([], claim, now=_at(0))).leases
+    await driver.renew([Hold(lease.queue, lease.id, lease.token)], Millis(90_000), now=_at(0))
+    assert list((await driver.exchange([], claim, now=_at(1))).leases) == [lease]
+    (job,) = await driver.get_jobs(["a"], now=_at(1))
+    assert job is not None and job.due == _at(90_000), "the repeat of a call has the effect of one"

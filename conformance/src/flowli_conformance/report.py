@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
@@ -130,14 +131,20 @@ def _reason(report: pytest.TestReport) -> tuple[str, str]:
     return ("skipped", str(why).removeprefix("Skipped: "))
 
 
+@cache
 def _version(package: str) -> str:
     """Of the distribution that a package belongs to; empty for one that is not installed."""
-    for name in (package, *packages_distributions().get(package, ())):
-        try:
-            return version(name)
-        except (PackageNotFoundError, ValueError):
-            continue
-    return ""
+    try:
+        return version(package)
+    except (PackageNotFoundError, ValueError):
+        owners = _owners().get(package, ())
+    return next(map(version, owners), "")
+
+
+@cache
+def _owners() -> Mapping[str, Sequence[str]]:
+    """Looked up only where a distribution is named unlike its package: it reads the records of all."""
+    return packages_distributions()
 
 
 def main(arguments: Sequence[str]) -> None:

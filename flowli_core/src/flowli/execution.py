@@ -87,7 +87,7 @@ class Execution:
                 what = "meta"
                 meta = job.meta_adapter.validate_json(meta_json or b"null")
         except PydanticError as exc:
-            issues = issues_of(exc, what)
+            issues = issues_of(exc, what, adapter=job.input_adapter if what == "input" else job.meta_adapter)
             if issues[0]["type"] == "json_invalid":
                 return park(case, f"unreadable: its {what} is no JSON", FailureReason.UNREADABLE)
             return give_up(case, refuse(job.name, f"stored {what}", issues), FailureReason.VALIDATION, started=False)

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any
 
-from pydantic import TypeAdapter
-from pydantic_core import to_json
+from pydantic_core import SchemaValidator, core_schema, to_json
 
 from flowli.backoff import Backoff
 from flowli.driver import Millis
@@ -42,7 +41,7 @@ __all__ = [
 ]
 
 FORMAT = b"1"
-_OBJECT = TypeAdapter(dict[str, Any])
+_OBJECT = SchemaValidator(core_schema.dict_schema(keys_schema=core_schema.str_schema()))
 
 
 class Unreadable(Exception):
@@ -262,9 +261,10 @@ def decode_note(note: bytes) -> tuple[str, int, tuple[str, ...]]:
 
 def _object(text: bytes, what: str) -> dict[str, Any]:
     try:
-        return _OBJECT.validate_json(text)
+        found: dict[str, Any] = _OBJECT.validate_json(text)
     except ValueError:
         raise Unreadable(f"its {what} is damaged") from None
+    return found
 
 
 def _of_kind(found: dict[str, Any], keys: Iterable[str], *kinds: type) -> None:

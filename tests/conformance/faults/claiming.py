@@ -53,9 +53,9 @@ class ServesByPriorityAlone(Faulty):
     def answers(self, found: Exchanged, claim: Claim) -> Exchanged:
         def rank(lease: Lease) -> tuple[int, str]:
             job = self.job(lease.id)
-            return (0 if job is None else -job.priority, lease.id[::-1])
+            return (0 if job is None else job.priority, lease.id)
 
-        return replace(found, leases=sorted(found.leases, key=rank))
+        return replace(found, leases=sorted(found.leases, key=rank, reverse=True))
 
 
 @caught_by("test_named_queues_are_served_strictly_in_their_order", "test_one_claim_is_filled_from_several_queues")
@@ -145,7 +145,7 @@ class PromisesTooMuchTime(Faulty):
         return replace(found, lease_until=Millis(found.now + claim.lease_for))
 
 
-@caught_by("test_a_lease_holds_what_the_job_is", "test_a_retry_waits_for_its_instant")
+@caught_by("test_a_lease_holds_what_the_job_is", "test_a_job_handed_back_is_ready_at_the_front")
 class ReadySinceItWasLeased(Faulty):
     """The wait that users see is always none."""
 

@@ -97,7 +97,7 @@ class QueuesRetriesThatAreDue(Faulty):
 
 
 @caught_by(
-    "test_a_record_kept_until_now_is_gone_for_every_reader[completed]",
+    "test_a_record_kept_until_now_is_gone_for_every_reader[overview-completed]",
     "test_an_expired_record_is_not_seen_after_its_sweep",
     "test_the_id_of_an_expired_record_is_free[failed]",
 )

@@ -25,7 +25,10 @@ class IgnoresIds(Faulty):
     async def enqueue(
         self, jobs: Sequence[NewJob], *, turn: Turn | None = None, now: Millis | None = None
     ) -> Sequence[Enqueued]:
-        return [answer for job in jobs for answer in await super().enqueue([job], now=now)]
+        answers: list[Enqueued] = []
+        for job in jobs:
+            answers += await super().enqueue([job], now=now)
+        return answers
 
 
 @caught_by("test_an_id_is_known_whatever_its_queue")
@@ -65,7 +68,7 @@ class ForgetsTurnsOfProducers(Faulty):
         return await super().enqueue(jobs, now=now)
 
 
-@caught_by("test_new_and_known_ids_of_a_batch_are_answered_in_order", "test_an_id_twice_in_one_batch_is_one_job")
+@caught_by("test_new_and_known_ids_of_a_batch_are_answered_in_order")
 class AnswersNewOnesFirst(Faulty):
     """The answers of a batch do not come in its order."""
 
@@ -157,4 +160,7 @@ class ComparesIdsWithoutCase(Faulty):
     async def enqueue(
         self, jobs: Sequence[NewJob], *, turn: Turn | None = None, now: Millis | None = None
     ) -> Sequence[Enqueued]:
-        return [answer for job in jobs for answer in await super().enqueue([job], turn=turn, now=now)]
+        answers: list[Enqueued] = []
+        for job in jobs:
+            answers += await super().enqueue([job], turn=turn, now=now)
+        return answers

@@ -7,7 +7,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 
-from flowli.driver import Change, Changed, Claim, Enqueued, Exchanged, Millis, NewJob, Settled, Settlement, State, Turn
+from flowli.driver import (
+    Change,
+    Changed,
+    Claim,
+    Disposition,
+    Enqueued,
+    Exchanged,
+    Millis,
+    NewJob,
+    Settled,
+    Settlement,
+    State,
+    Turn,
+)
 from tests.conformance.faults.faulty import FAR, Faulty, caught_by
 
 __all__: list[str] = []
@@ -26,7 +39,7 @@ class StoresBeforeItQueues(Faulty):
         await asyncio.sleep(0)
         for answer in answers:
             job = self.job(answer.id)
-            if job is not None and job.instant == FAR:
+            if job is not None and answer.disposition is Disposition.CREATED:
                 job.shelf.remove(job)
                 job.lane.queued.add(job, now or 0, job.arrival, -job.priority)
         return [answer._replace(state=State.QUEUED, due=now or Millis(0)) for answer in answers]

@@ -101,7 +101,9 @@ class EndsInSilence(Faulty):
         return _MuteStore()
 
 
-@caught_by("test_a_missing_job_is_answered_with_none", "test_a_record_kept_until_now_is_gone_for_every_reader[failed]")
+@caught_by(
+    "test_a_missing_job_is_answered_with_none", "test_a_record_kept_until_now_is_gone_for_every_reader[outcomes-failed]"
+)
 class SaysNothingOfMissingJobs(Faulty):
     """Whoever waits for a job that left nothing waits for ever."""
 
@@ -131,7 +133,7 @@ class OpensByItself(Faulty):
         return await super().exchange(settlements, claim, now=now)
 
 
-@caught_by("test_a_twin_is_on_the_same_store", "test_twins_on_other_loops_share_the_jobs")
+@caught_by("test_a_twin_is_on_the_same_store", "test_an_enqueue_on_another_loop_wakes_a_waiting_claim")
 class TwinsElsewhere(Faulty):
     """A twin has a store of its own."""
 

@@ -27,7 +27,7 @@ from flowli.driver import (
     Turn,
 )
 from flowli_conformance.model.session import Session
-from flowli_conformance.model.steps import IDS, QUEUES, RUNNERS, Ending, Firing, Wish, draws
+from flowli_conformance.model.steps import IDS, QUEUES, Ending, Firing, Wish, draws
 
 __all__ = ["DriverMachine"]
 

@@ -1,7 +1,7 @@
 """The reference: what the contract says of a store, as plainly as it can be said; obvious rather than fast.
 
-It knows the verbs' meaning and a clock that only its user moves. It refuses to know drivers, and it decides nothing that
-the contract leaves open: there it takes what the driver chose, if that was allowed.
+It knows the verbs' meaning and a clock that only its user moves. It refuses to know drivers, and it decides nothing
+that the contract leaves open: there it takes what the driver chose, if that was allowed.
 """
 
 from __future__ import annotations

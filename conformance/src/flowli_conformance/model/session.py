@@ -132,7 +132,9 @@ class Session:
 
     def _check_house(self, found: Exchanged, queues: Sequence[str]) -> None:
         expected = self.reference.keep_house(queues)
-        assert sorted(found.recovered) == sorted(lapse for _, lapse in expected), "each lapsed lease is handed back once"
+        assert sorted(found.recovered) == sorted(lapse for _, lapse in expected), (
+            "each lapsed lease is handed back once"
+        )
         ends = {lapse.id: end for end, lapse in expected}
         for queue in queues:
             order = [ends[lapse.id] for lapse in found.recovered if lapse.queue == queue]
@@ -200,7 +202,9 @@ class Session:
         assert dict(overview.queues) == views, "each job is counted once, in the state it is in"
         assert (overview.schedules, overview.now) == (len(self.reference.schedules), self.now)
         alive = [note for note in self._notes.values() if note.alive_until > self.now]
-        assert sorted(note.id for note in overview.runners) == sorted(note.id for note in alive), "who is alive is listed"
+        assert sorted(note.id for note in overview.runners) == sorted(note.id for note in alive), (
+            "who is alive is listed"
+        )
 
     async def _snapshot(self) -> tuple[Sequence[StoredJob | None], Overview]:
         driver = self._driver

@@ -171,7 +171,7 @@ local function mark(queue, k)
   redis.call('ZADD', KEYS[k + WAKE], 0, '0')
 end
 
--- What the sender's last turn leased and still holds, extended to the span of this call.
+-- What the sender's last turn leased and still holds, each for the span of this call at least.
 local function again(token, lengths, joined)
   local tokens, ids, els, from = {}, {}, {}, 1
   for length in string.gmatch(lengths, '%d+') do
@@ -188,7 +188,7 @@ local function again(token, lengths, joined)
       tokens[got], elements[got], records[got] = token + i - 1, els[i], stored[i]
       states[got], crashes[got] = st[i] or '', cr[i] or ''
       local k = place[queue_of(stored[i])]
-      if k then redis.call('ZADD', KEYS[k + LEASE], 'XX', now + span, ids[i]) end
+      if k then redis.call('ZADD', KEYS[k + LEASE], 'XX', 'GT', now + span, ids[i]) end
     end
   end
   first_token = tokens

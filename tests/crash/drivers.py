@@ -1,0 +1,15 @@
+"""The drivers whose crash points are enumerated, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from flowli.driver import Driver
+from flowli_redis import RedisDriver
+
+__all__ = ["DRIVERS"]
+
+DRIVERS: Mapping[str, Callable[[str, str], Driver]] = {
+    "redis-py": lambda url, prefix: RedisDriver(url, prefix=prefix),
+}
+"""Made of a URL and a prefix."""
