@@ -18,11 +18,11 @@ from flowli_conformance import DriverSuite, Suite
 from tests.conformance.broken import FAULTS, MODULES, groups_of
 from tests.conformance.faults.faulty import Fault, Faulty
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 _HERE = Path(__file__).parent
 _ALONG = 4
-"""About how many tests of each group run on a driver beside those that have to find its fault."""
+"""How many other tests of a group run along on a driver."""
 
 _VERBS = [name for name in vars(Driver) if not name.startswith("_")]
 
@@ -46,12 +46,12 @@ class Runs:
 
 
 def _along(fault: Fault) -> Iterator[str]:
-    """Tests of the same groups that are not about the fault."""
+    """Tests of the same group that are not about the fault."""
     named = {test.partition("[")[0] for test in fault.tests}
-    for group in groups_of(fault):
-        tests = [name for name, test in vars(group).items() if name.startswith("test_") and _is_plain(test)]
-        others = [name for name in tests if name not in named]
-        yield from others[:: max(1, len(others) // _ALONG)]
+    group = next(groups_of(fault))
+    tests = [name for name, test in vars(group).items() if name.startswith("test_") and _is_plain(test)]
+    others = [name for name in tests if name not in named]
+    yield from others[:: max(1, len(others) // _ALONG)][:_ALONG]
 
 
 def _is_plain(test: object) -> bool:
@@ -73,7 +73,17 @@ _DOORS = {"abilities", "process_local", "open", "close", "twin"}
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     folder = tmp_path_factory.mktemp("broken")
-    options = ["-q", "--tb=short", "-p", "no:cacheprovider", "-n0", f"--junitxml={folder / 'junit.xml'}"]
+    options = [
+        "-q",
+        "--tb=short",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-p",
+        "no:hypothesispytest",
+        f"--junitxml={folder / 'junit.xml'}",
+    ]
     reports = [f"--flowli-report={folder / name}" for name in ("rows.json", "page.md")]
     (folder / "chosen").write_text("\n".join(_nodes()), encoding="utf-8")
     choice = ["-p", "tests.conformance.faults.choice", f"--only-those-in={folder / 'chosen'}"]

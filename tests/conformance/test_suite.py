@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import flowli_conformance
+from flowli.driver import Ability
 from flowli_conformance import DriverSuite, EnqueueSuite, OrderSuite, Suite
 from flowli_conformance import groups as groups_package
 
@@ -29,9 +30,13 @@ def _groups() -> list[type[Suite]]:
     ]
 
 
-def _functions() -> Iterator[tuple[str, ast.AsyncFunctionDef]]:
+def _modules() -> list[Path]:
     (folder,) = groups_package.__path__
-    for module in sorted(Path(folder).glob("*.py")):
+    return sorted(Path(folder).glob("*.py"))
+
+
+def _functions() -> Iterator[tuple[str, ast.AsyncFunctionDef]]:
+    for module in _modules():
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test_"):
                 yield f"{module.stem}.{node.name}", node
@@ -102,11 +107,38 @@ def test_a_group_runs_on_asyncio(group: type[Suite]) -> None:
     assert tests and all(inspect.iscoroutinefunction(test) for test in tests)
 
 
-def test_every_test_of_the_suite_says_which_guarantee_it_checks() -> None:
+def test_every_assertion_of_the_suite_says_which_guarantee_it_checks() -> None:
     silent = [
-        name
-        for name, function in _functions()
-        if "pytest.raises" not in ast.unparse(function)
-        and not any(isinstance(node, ast.Assert) and node.msg is not None for node in ast.walk(function))
+        f"{module.stem}:{node.lineno}"
+        for module in _modules()
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.Assert) and node.msg is None)
+        or (isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.raises")
     ]
     assert silent == []
+
+
+def test_every_test_of_the_suite_asserts_or_waits_for_something() -> None:
+    helpers = {"only", "raises", "promptly", "paired"}
+    idle = [
+        name
+        for name, function in _functions()
+        if not any(isinstance(node, ast.Assert) for node in ast.walk(function))
+        and not helpers & {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+    ]
+    assert idle == []
+
+
+def test_an_ability_that_the_protocol_does_not_know_is_refused() -> None:
+    with pytest.raises(TypeError, match="`abilities` of TestAcme names telepathy, .* it knows audit, "):
+        type("TestAcme", (OrderSuite,), {"abilities": ["telepathy"]})
+
+
+def test_an_ability_of_the_protocol_may_be_declared() -> None:
+    suite = type("TestAcme", (OrderSuite,), {"abilities": [Ability.WORKFLOWS]})
+    assert getattr(suite, "abilities") == ["workflows"]  # noqa: B009 - a type has no such attribute for a checker
+
+
+def test_a_name_that_the_package_does_not_have_is_missing() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Nonsense'"):
+        getattr(flowli_conformance, "Nonsense")  # noqa: B009 - a checker would refuse it, rightly

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
@@ -17,6 +18,7 @@ __all__ = [
     "DeafTwin",
     "ShakyDriver",
     "bare_lease",
+    "block_the_thread",
     "driver_of",
     "hearing",
     "lost_runner",
@@ -153,3 +155,8 @@ class _CutOff(MemoryDriver):
         self, holds: Sequence[Hold], lease_for: Millis | None, *, now: Millis | None = None
     ) -> Sequence[Renewal]:
         raise DriverUnavailable("the line is cut")
+
+
+def block_the_thread(seconds: float) -> None:
+    """What a handler does that holds up its event loop: the subject of a test, not its way of waiting."""
+    time.sleep(seconds)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -11,6 +10,7 @@ from flowli import JobCancelledError, Runner, job
 from flowli.events import JobCancelled
 from flowli.records import State
 from tests.core.runner_kit import hearing, record, runtime, until
+from tests.support.polling import eventually_sync
 
 pytestmark = pytest.mark.anyio
 
@@ -50,9 +50,7 @@ async def test_a_handler_in_a_thread_is_left_and_its_job_is_cancelled() -> None:
     @job
     def slow() -> str:
         loop.call_soon_threadsafe(began.set)
-        deadline = time.monotonic() + 20
-        while not over and time.monotonic() < deadline:
-            time.sleep(0.01)
+        eventually_sync(lambda: over, every=0.01, what="the end of the job")
         return "too late"
 
     flowli = runtime(slow)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Sequence
 
 import pytest
@@ -14,7 +13,17 @@ from flowli.driver import Hold, Millis, Renewal, Settlement
 from flowli.events import LeaseRecovered
 from flowli.records import FailureReason, State
 from flowli_memory import ManualClock, MemoryDriver
-from tests.core.runner_kit import DeafTwin, bare_lease, driver_of, hearing, lost_runner, record, runtime, until
+from tests.core.runner_kit import (
+    DeafTwin,
+    bare_lease,
+    block_the_thread,
+    driver_of,
+    hearing,
+    lost_runner,
+    record,
+    runtime,
+    until,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -172,7 +181,7 @@ async def test_a_handler_that_blocks_its_loop_keeps_its_lease() -> None:
         calls.append(1)
         if not beside.is_alive():
             beside.start()
-        time.sleep(1.0)  # noqa: ASYNC251
+        block_the_thread(1.0)
         return "done"
 
     driver = MemoryDriver()

@@ -312,7 +312,7 @@ async def test_a_slow_listener_does_not_hold_up_the_end() -> None:
     heard = asyncio.Event()
 
     @runner.on(JobStarted)
-    async def sleep(event: JobStarted) -> None:
+    async def hang(event: JobStarted) -> None:
         heard.set()
         await asyncio.Event().wait()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -131,7 +132,7 @@ class Life:
         for schedule in due.items:
             jobs = [NewJob(f"tick-{self._name}", "mail", "tick", b"", b"")]
             change = Change(key=schedule.key, expected=schedule.version, successor=None, jobs=jobs)
-            await self._repeat(lambda change=change: self._driver.change_schedules([change], now=self.now))
+            await self._repeat(partial(self._driver.change_schedules, [change], now=self.now))
 
     def ending(
         self, lease: Lease, state: State = State.COMPLETED, *, keep_for: int = KEEP, delay: int | None = None

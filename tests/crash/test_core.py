@@ -55,6 +55,7 @@ async def _live(driver: Driver, begin: Callable[[], None]) -> None:
 @pytest.mark.parametrize("cut", [CutBefore, CutAfter])
 @pytest.mark.parametrize("kind", DRIVERS)
 async def test_a_cut_at_any_request_is_invisible(proxy: ChaosProxy, kind: str, cut: Callable[[int], Fault]) -> None:
+    number = 0
     for number in count(1):
         fault = cut(number)
         starts.clear()

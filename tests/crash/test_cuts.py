@@ -39,6 +39,7 @@ async def test_a_life_without_a_crash_passes_every_check(scene: Scene, kind: str
 @pytest.mark.parametrize("cut", [CutBefore, CutAfter])
 @pytest.mark.parametrize("kind", DRIVERS)
 async def test_a_cut_at_any_request_is_repaired(scene: Scene, kind: str, cut: Callable[[int], Fault]) -> None:
+    number = 0
     for number in count(1):
         fault = cut(number)
         scene.proxy.set(fault)
@@ -65,5 +66,7 @@ async def test_an_enqueue_that_is_repeated_after_its_job_left_nothing_makes_no_s
         assert await asyncio.to_thread(hold.happened.wait, 20)
         await crash.execute_all_and_keep_nothing()
         hold.release()
-    assert await producer.exchange() == [], "the turn says that this enqueue had its effect already"
+    left = await producer.exchange()
+    await producer.close()
+    assert left == [], "the turn says that this enqueue had its effect already"
     await crash.heal()

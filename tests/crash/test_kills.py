@@ -17,7 +17,7 @@ from tests.support.proxy import Hold, HoldAfter, HoldBefore
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 _ROOT = Path(__file__).parents[2]
-_EVERY = 1 if os.environ.get("FLOWLI_PROFILE") == "nightly" else 6
+_EVERY = 1 if os.environ.get("FLOWLI_PROFILE") == "nightly" else 10
 """At which requests: all of them at night, a sample otherwise."""
 
 _FEWEST = 20
@@ -42,6 +42,7 @@ async def _live_until(crash: Crash, hold: Hold) -> bool:
 @pytest.mark.parametrize("hold", [HoldBefore, HoldAfter])
 @pytest.mark.parametrize("kind", DRIVERS)
 async def test_a_kill_at_any_request_is_repaired(scene: Scene, kind: str, hold: Callable[[int], Hold]) -> None:
+    number = 0
     for number in count(1, _EVERY):
         fault, crash = hold(number), scene.crash(kind)
         scene.proxy.set(fault)

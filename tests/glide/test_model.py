@@ -1,4 +1,4 @@
-"""The GLIDE driver goes with the reference through random sequences of verbs, on a server."""
+"""The GLIDE driver goes with the reference through random sequences of verbs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.servers import ValkeyServer
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 
-class TestValkeyModel(DriverModelSuite):
+class TestGlideModel(DriverModelSuite):
     @pytest.fixture
     def make_store(self, valkey_server: ValkeyServer) -> Callable[[], Callable[[], GlideDriver]]:
         def make() -> Callable[[], GlideDriver]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 
@@ -13,6 +14,7 @@ from flowli_glide import GlideDriver
 from tests.redis.outside import Outside
 from tests.redis.work import claim_of, ended, job_of
 from tests.support.polling import eventually
+from tests.support.servers import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 
@@ -73,6 +75,27 @@ async def test_a_wait_reuses_its_client(driver: GlideDriver, client: Outside) ->
     for _ in range(5):
         await driver.exchange([], claim_of(wait=1))
     assert await client.connections_received() == before, "waiting again opens no further connection"
+
+
+async def test_a_cancelled_subscription_leaves_nothing_behind(own_server: ValkeyServer, operator: Outside) -> None:
+    await operator.ask("ACL", "SETUSER", "deaf", "on", ">secret", "~*", "resetchannels", "+@all")
+    loop, said = asyncio.get_running_loop(), list[str]()
+    loop.set_exception_handler(lambda _, context: said.append(str(context)))
+    driver = GlideDriver(f"redis://deaf:secret@127.0.0.1:{own_server.port}")
+    await driver.open()
+    await driver.enqueue([job_of("a")])
+    waiting = asyncio.create_task(driver.outcomes(["a"], wait=Millis(60_000)))
+
+    async def subscribing() -> bool:
+        return bool(await operator.ask("ACL", "LOG"))
+
+    await eventually(subscribing, what="a subscription that is refused, and so never confirmed")
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await driver.close()
+    gc.collect()
+    loop.set_exception_handler(None)
+    assert said == [], "no failure of a call that nobody waits for is reported as forgotten"
 
 
 async def test_more_calls_than_the_client_library_allows_are_served(driver: GlideDriver) -> None:

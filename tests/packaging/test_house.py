@@ -17,6 +17,7 @@ _HOSTS = ("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "
 _HOST = re.compile("|".join(rf"\b{name}\.{domain}\b" for name, domain in _HOSTS))
 _MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|farm|root)/\w")
 _UNFINISHED = re.compile(rf"\b(?:{'|'.join(('TO' + 'DO', 'FIX' + 'ME', 'X' * 3, 'HA' + 'CK'))})\b")
+_ALIASES = {"ContextSource"}  # of typing: its text stands below it in the source, and nowhere at run time
 _FIXED_WAIT = re.compile(r"\bsleep\((?!0\))")
 _VISIBLE = re.compile(r"assert|raises|check|verify|expect|exercise")
 _OWN_DISTRIBUTION = re.compile(r"\bflowli-(?:core|memory|redis|glide|conformance)\b")
@@ -135,7 +136,8 @@ def test_the_top_level_is_small() -> None:
 
 
 def test_every_name_of_the_top_level_says_what_it_does() -> None:
-    assert [name for name in flowli.__all__ if not (inspect.getdoc(getattr(flowli, name)) or "").strip()] == []
+    said = {name: inspect.getdoc(getattr(flowli, name)) for name in flowli.__all__ if name not in _ALIASES}
+    assert [name for name, text in said.items() if not (text or "").strip()] == []
 
 
 def test_nothing_is_left_unfinished() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 from uuid import uuid4
 
 import fakeredis
@@ -26,6 +27,9 @@ class TestValkeyModel(DriverModelSuite):
 
 
 class TestFakeRedisModel(DriverModelSuite):
+    examples: ClassVar[Mapping[str, int]] = {"ci": 50, "nightly": 500}
+    """Fewer: it runs the same scripts as a server, more slowly."""
+
     @pytest.fixture
     def make_store(self) -> Callable[[], Callable[[], RedisDriver]]:
         def make() -> Callable[[], RedisDriver]:

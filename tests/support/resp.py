@@ -17,12 +17,11 @@ def end_of_frame(data: bytes | bytearray, at: int = 0) -> int | None:
         return end if end <= len(data) else None
     if kind in (b"*", b"~", b">", b"%", b"|"):
         items = max(int(data[at + 1 : line_end]), 0) * (2 if kind in (b"%", b"|") else 1)
-        place: int | None = behind
         for _ in range(items + (kind == b"|")):  # attributes stand in front of the message they are of
-            place = end_of_frame(data, place)
-            if place is None:
+            item_end = end_of_frame(data, behind)
+            if item_end is None:
                 return None
-        return place
+            behind = item_end
     return behind
 
 

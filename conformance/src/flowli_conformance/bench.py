@@ -50,7 +50,7 @@ __all__ = [
     "only",
     "paired",
     "promptly",
-    "refused",
+    "raises",
     "settlement",
 ]
 
@@ -145,7 +145,7 @@ def paired(answers: Sequence[T], asked: Collection[object], verb: str) -> list[T
     return list(answers)
 
 
-class _Refused:
+class _Raises:
     def __init__(self, error: type[Exception], guarantee: str, says: str) -> None:
         self._error = error
         self._guarantee = guarantee
@@ -165,9 +165,9 @@ class _Refused:
         return True
 
 
-def refused(error: type[Exception], guarantee: str, *, says: str = "") -> AbstractContextManager[None, bool]:
+def raises(error: type[Exception], guarantee: str, *, says: str = "") -> AbstractContextManager[None, bool]:
     """A block that ends in ``error``, whose text matches ``says``; anything else fails the test with ``guarantee``."""
-    return _Refused(error, guarantee, says)
+    return _Raises(error, guarantee, says)
 
 
 @asynccontextmanager

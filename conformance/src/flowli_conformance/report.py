@@ -23,6 +23,22 @@ _BEGIN, _END = "<!-- what ran on what: begin -->", "<!-- what ran on what: end -
 _HEADS = ("suite", "driver", "store", "passed", "failed", "xfailed", "skipped")
 
 
+@cache
+def _version(package: str) -> str:
+    """Of the distribution that a package belongs to; empty for one that is not installed."""
+    try:
+        return version(package)
+    except (PackageNotFoundError, ValueError):
+        owners = _owners().get(package, ())
+    return next(map(version, owners), "")
+
+
+@cache
+def _owners() -> Mapping[str, Sequence[str]]:
+    """Looked up only where a distribution is named unlike its package: it reads the records of all."""
+    return packages_distributions()
+
+
 @dataclass(kw_only=True)
 class Row:
     """The results of one test class."""
@@ -129,22 +145,6 @@ def _reason(report: pytest.TestReport) -> tuple[str, str]:
         return ("xfailed", reason.removeprefix("reason: "))
     why = report.longrepr[2] if isinstance(report.longrepr, tuple | list) else str(report.longrepr)
     return ("skipped", str(why).removeprefix("Skipped: "))
-
-
-@cache
-def _version(package: str) -> str:
-    """Of the distribution that a package belongs to; empty for one that is not installed."""
-    try:
-        return version(package)
-    except (PackageNotFoundError, ValueError):
-        owners = _owners().get(package, ())
-    return next(map(version, owners), "")
-
-
-@cache
-def _owners() -> Mapping[str, Sequence[str]]:
-    """Looked up only where a distribution is named unlike its package: it reads the records of all."""
-    return packages_distributions()
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -7,7 +7,8 @@ are shielded, and what they leave behind runs out by itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from time import monotonic
 from typing import Any
 
 from glide import (
@@ -42,9 +43,10 @@ class Link:
         self._client: Any = client
         self._is_cluster = isinstance(client, GlideClusterClient)
         self._route = SlotKeyRoute(SlotType.PRIMARY, route)
-        self._under_way: set[asyncio.Task[list[Any]]] = set()
+        self._under_way: set[asyncio.Task[Any]] = set()
         self._retired = False
         self.alive = True
+        self.born = monotonic()
 
     @classmethod
     async def open(cls, settings: Settings, route: str, hear: Callable[[PubSubMsg], None] | None = None) -> Link:
@@ -66,7 +68,10 @@ class Link:
 
     async def send(self, commands: Sequence[_Words], seconds: float) -> list[Any]:
         """The replies to commands sent together; an error of the server's is among them, not raised."""
-        call = self._exec(commands, int(seconds * 1000))
+        replies: list[Any] = await self._shielded(self._exec(commands, int(seconds * 1000)))
+        return replies
+
+    async def _shielded(self, call: Coroutine[Any, Any, Any]) -> Any:
         task = asyncio.get_running_loop().create_task(call)
         self._under_way.add(task)
         task.add_done_callback(self._done)
@@ -86,7 +91,7 @@ class Link:
 
     async def subscribe(self, channel: str) -> None:
         """Hear of one channel, from now on and over every reconnection."""
-        await asyncio.shield(self._client.subscribe({channel}, int(REPLY_SECONDS * 1000)))
+        await self._shielded(self._client.subscribe({channel}, int(REPLY_SECONDS * 1000)))
 
     async def retire(self) -> None:
         """Close as soon as nothing is under way: others may still have an answer from it."""
@@ -94,7 +99,7 @@ class Link:
         if not self._under_way:
             await self.close()
 
-    def _done(self, task: asyncio.Task[list[Any]]) -> None:
+    def _done(self, task: asyncio.Task[Any]) -> None:
         self._under_way.discard(task)
         if not task.cancelled():
             task.exception()  # of a call that its caller has left: nobody else asks for it

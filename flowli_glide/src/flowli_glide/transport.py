@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
+from time import monotonic
 from typing import Any
 
 from glide import GlideError, PubSubMsg, RequestError
@@ -54,10 +55,11 @@ class GlideTransport:
         self.check()
         async with self._gate.within(CONNECT_SECONDS + 3 * REPLY_SECONDS, writes=writes), self._slots:
             link = await self._shared()
+            began = monotonic()
             try:
                 replies = await self._converse(link, requests, REPLY_SECONDS, writes=writes)
             except DriverError:
-                await self._replace(link)
+                await self._distrust(began)
                 raise
         return self._answers(replies, writes=writes)
 
@@ -67,8 +69,13 @@ class GlideTransport:
         pop = Plain(("BZPOPMIN", *keys, f"{seconds:.3f}"))
         async with self._gate.within(seconds + CONNECT_SECONDS + 3 * REPLY_SECONDS, writes=True):
             link = self._sleepers.pop() if self._sleepers else await self._open()
+            began = monotonic()
             try:
                 replies = await self._converse(link, [pop, call], seconds + REPLY_SECONDS, writes=True)
+            except DriverError:
+                await self._drop(link)
+                await self._distrust(began)
+                raise
             except BaseException:
                 await self._drop(link)
                 raise
@@ -114,13 +121,18 @@ class GlideTransport:
                 self._main = await self._open()
             return self._main
 
-    async def _replace(self, link: Link) -> None:
-        """The next call connects anew: GLIDE's own reconnecting would let it wait out its time, and leave unknown
-        whether it was sent."""
-        if self._main is link:
+    async def _distrust(self, began: float) -> None:
+        """A call that began then has failed: the next ones connect anew. GLIDE's own reconnecting would have them wait
+        their time out, and leave unknown whether they were sent."""
+        main = self._main
+        if main is not None and main.born <= began:
             self._main = None
-        self._links = {other for other in self._links if other.alive}
-        await link.retire()
+            await main.retire()
+        old = [link for link in self._sleepers if link.born <= began]
+        self._sleepers = [link for link in self._sleepers if link.born > began]
+        for link in old:
+            await self._drop(link)
+        self._links = {link for link in self._links if link.alive}
 
     async def _subscribe(self) -> None:
         async with self._gate.within(CONNECT_SECONDS + 2 * REPLY_SECONDS, writes=False), self._subscribing:

@@ -13,7 +13,6 @@ __all__: list[str] = []
 @caught_by(
     "test_a_known_id_is_existing_and_replaces_nothing",
     "test_an_id_twice_in_one_batch_is_one_job",
-    "test_one_id_enqueued_by_many_is_created_once",
 )
 class IgnoresIds(Faulty):
     """Each request makes a job of its own."""

@@ -45,6 +45,21 @@ class StoresBeforeItQueues(Faulty):
         return [answer._replace(state=State.QUEUED, due=now or Millis(0)) for answer in answers]
 
 
+@caught_by("test_one_id_enqueued_by_many_is_created_once", "test_batches_that_overlap_create_each_job_once")
+class LooksBeforeItStores(Faulty):
+    """Two requests for one id that come at once find both that it is free."""
+
+    async def enqueue(
+        self, jobs: Sequence[NewJob], *, turn: Turn | None = None, now: Millis | None = None
+    ) -> Sequence[Enqueued]:
+        free = {job.id for job in jobs if self.job(job.id) is None}
+        await asyncio.sleep(0)
+        late = {id for id in free if self.job(id) is not None}
+        made = [job._replace(id=f"{job.id}~{next(_numbers)}") if job.id in late else job for job in jobs]
+        answers = self.store.enqueue(made, turn, now or Millis(0))
+        return [answer._replace(id=answer.id.partition("~")[0]) for answer in answers]
+
+
 @caught_by("test_what_a_cancelled_claim_leased_is_found_by_its_turn")
 class TakesBeforeItLeases(Faulty):
     """Off the queue first, among the running later: a crash between leaves a job that nobody finds again."""

@@ -10,14 +10,14 @@ from flowli_conformance.suite import Suite
 
 __all__ = ["ActSuite"]
 
-TERMINAL = [State.COMPLETED, State.FAILED, State.CANCELLED]
-WAITING = [State.SCHEDULED, State.QUEUED]
+_TERMINAL = [State.COMPLETED, State.FAILED, State.CANCELLED]
+_WAITING = [State.SCHEDULED, State.QUEUED]
 
 
 class ActSuite(Suite):
     """What waits is cancelled, what runs is asked, what has ended stands."""
 
-    @pytest.mark.parametrize("state", WAITING)
+    @pytest.mark.parametrize("state", _WAITING)
     async def test_what_waits_becomes_cancelled(self, bench: Bench, state: State) -> None:
         await bench.bring(state, new_job("a"))
         assert await bench.cancel("a", memo=b"why", keep_for=HOUR) == [Acted(state, True)], (
@@ -28,7 +28,7 @@ class ActSuite(Suite):
             "a cancelled job is kept for keep_for, with the memo of the deed"
         )
 
-    @pytest.mark.parametrize("state", WAITING)
+    @pytest.mark.parametrize("state", _WAITING)
     async def test_a_cancelled_job_never_runs(self, bench: Bench, state: State) -> None:
         await bench.bring(state, new_job("a"))
         await bench.cancel("a")
@@ -36,7 +36,7 @@ class ActSuite(Suite):
         await bench.enqueue(new_job("b"))
         assert await bench.lease_ids() == ["b"], "a job that was cancelled in time is not executed, and blocks no other"
 
-    @pytest.mark.parametrize("state", WAITING)
+    @pytest.mark.parametrize("state", _WAITING)
     async def test_a_cancelled_job_with_nothing_to_keep_leaves_nothing(self, bench: Bench, state: State) -> None:
         await bench.bring(state, new_job("a"))
         assert await bench.cancel("a", keep_for=0) == [Acted(state, True)], "what waits is cancelled at once"
@@ -44,7 +44,7 @@ class ActSuite(Suite):
         assert await bench.find("a") is None, "keep_for of 0 leaves no record"
         assert (view.scheduled, view.queued, view.cancelled) == (0, 0, 0), "and is counted nowhere"
 
-    @pytest.mark.parametrize("state", WAITING)
+    @pytest.mark.parametrize("state", _WAITING)
     async def test_a_cancelled_job_is_counted_as_cancelled(self, bench: Bench, state: State) -> None:
         await bench.bring(state, new_job("a"))
         await bench.cancel("a")
@@ -69,7 +69,7 @@ class ActSuite(Suite):
         )
         assert (await bench.get("a")).memo == b"stopped", "and decides what is left"
 
-    @pytest.mark.parametrize("state", TERMINAL)
+    @pytest.mark.parametrize("state", _TERMINAL)
     async def test_what_has_ended_stands(self, bench: Bench, state: State) -> None:
         await bench.bring(state, new_job("a"), keep_for=HOUR)
         before = await bench.get("a")
@@ -107,7 +107,7 @@ class ActSuite(Suite):
         await bench.enqueue(new_job("a", delay=MINUTE))
         bench.advance(MINUTE)
         (acted,) = await bench.cancel("a")
-        assert acted.done and acted.found in WAITING, "a job that is due but has not started can still be cancelled"
+        assert acted.done and acted.found in _WAITING, "a job that is due but has not started can still be cancelled"
         assert await bench.lease_ids() == [], "and does not start"
 
     async def test_a_job_with_a_priority_can_be_cancelled(self, bench: Bench) -> None:

@@ -23,12 +23,12 @@ from flowli.driver import (
     StoredSchedule,
 )
 from flowli.errors import DriverClosed
-from flowli_conformance.bench import LEASE, MINUTE, START, Bench, background, new_job, promptly, refused, settlement
+from flowli_conformance.bench import LEASE, MINUTE, START, Bench, background, new_job, promptly, raises, settlement
 from flowli_conformance.suite import Suite
 
 __all__ = ["CloseSuite"]
 
-_VERBS: dict[str, Callable[[Driver], Awaitable[object]]] = {
+_CALLS: dict[str, Callable[[Driver], Awaitable[object]]] = {
     "enqueue": lambda driver: driver.enqueue([new_job("x")], now=START),
     "exchange": lambda driver: driver.exchange([], None, now=START),
     "renew": lambda driver: driver.renew([Hold("mail", "x", 1)], Millis(LEASE), now=START),
@@ -48,13 +48,13 @@ _VERBS: dict[str, Callable[[Driver], Awaitable[object]]] = {
     "list_schedules": lambda driver: driver.list_schedules(limit=1, now=START),
 }
 
-VERBS = pytest.mark.parametrize("verb", list(_VERBS))
-FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform cannot fork")
+_VERBS = pytest.mark.parametrize("verb", list(_CALLS))
+_FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform cannot fork")
 
 
 async def _refuses(verb: str, driver: Driver) -> bool:
     try:
-        await _VERBS[verb](driver)
+        await _CALLS[verb](driver)
     except DriverClosed:
         return True
     return False
@@ -63,20 +63,20 @@ async def _refuses(verb: str, driver: Driver) -> bool:
 class CloseSuite(Suite):
     """A driver works between `open` and `close`, and nowhere else."""
 
-    @VERBS
+    @_VERBS
     async def test_a_verb_before_open_is_refused(self, make_driver: Callable[[], Driver], verb: str) -> None:
         assert await _refuses(verb, make_driver()), (
             f"{verb} raises DriverClosed before open: nothing connects by itself"
         )
 
-    @VERBS
+    @_VERBS
     async def test_a_verb_after_close_is_refused(self, bench: Bench, verb: str) -> None:
         await bench.driver.close()
         assert await _refuses(verb, bench.driver), f"{verb} raises DriverClosed after close"
 
     async def test_a_refused_verb_writes_nothing(self, bench: Bench) -> None:
         await bench.driver.close()
-        with refused(DriverClosed, "A verb after close is refused"):
+        with raises(DriverClosed, "A verb after close is refused"):
             await bench.enqueue(new_job("a"))
         await bench.driver.open()
         assert await bench.find("a") is None, "DriverClosed says that nothing was written"
@@ -121,7 +121,7 @@ class CloseSuite(Suite):
         async with background(live.work()) as waiting:
             await live.under_way()
             await promptly(live.driver.close(), "Close does not wait for those who wait.")
-            with refused(DriverClosed, "Close ends waiting calls with DriverClosed: an empty answer would be repeated"):
+            with raises(DriverClosed, "Close ends waiting calls with DriverClosed: an empty answer would be repeated"):
                 await promptly(waiting, "Close ends waiting calls: a shutdown must not hang on an idle claim.")
         assert waiting.done(), "the waiting call has ended"
 
@@ -130,7 +130,7 @@ class CloseSuite(Suite):
         async with background(live.outcomes("a", wait=10 * MINUTE)) as waiting:
             await live.under_way()
             await promptly(live.driver.close(), "Close does not wait for those who wait.")
-            with refused(DriverClosed, "Close ends waiting calls with DriverClosed: an empty answer would be repeated"):
+            with raises(DriverClosed, "Close ends waiting calls with DriverClosed: an empty answer would be repeated"):
                 await promptly(waiting, "Close ends waiting calls: a shutdown must not hang on a handle.")
         assert waiting.done(), "the waiting call has ended"
 
@@ -195,8 +195,8 @@ class CloseSuite(Suite):
         )
         assert str(driver) and not re.search(r"object at 0x", str(driver)), "str() names the store for log lines"
 
-    @FORKS
-    @VERBS
+    @_FORKS
+    @_VERBS
     async def test_a_verb_in_a_fork_is_refused(self, bench: Bench, verb: str) -> None:
         await bench.enqueue(new_job("a"))
         assert _in_a_fork(lambda: _refuses(verb, bench.driver)), (
@@ -204,7 +204,7 @@ class CloseSuite(Suite):
         )
         assert await bench.lease_ids() == ["a"], "and the parent goes on undisturbed"
 
-    @FORKS
+    @_FORKS
     async def test_a_twin_made_in_a_fork_reaches_what_can_be_shared(self, bench: Bench) -> None:
         await bench.enqueue(new_job("a"))
 

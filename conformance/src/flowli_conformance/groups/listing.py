@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from flowli.driver import Slice, State, StoredJob
-from flowli_conformance.bench import DAY, HOUR, MINUTE, QUEUE, Bench, new_job, new_jobs, only, refused, settlement
+from flowli_conformance.bench import DAY, HOUR, MINUTE, QUEUE, Bench, new_job, new_jobs, only, raises, settlement
 from flowli_conformance.suite import Suite
 
 __all__ = ["ListSuite"]
 
-TERMINAL = [State.COMPLETED, State.FAILED, State.CANCELLED]
-PLACES = pytest.mark.parametrize("queue", [QUEUE, None], ids=["one-queue", "all-queues"])
+_TERMINAL = [State.COMPLETED, State.FAILED, State.CANCELLED]
+_PLACES = pytest.mark.parametrize("queue", [QUEUE, None], ids=["one-queue", "all-queues"])
 _FOREIGN = "A cursor of elsewhere is refused: it would show another page than was asked for"
-STATES = pytest.mark.parametrize("state", list(State))
+_STATES = pytest.mark.parametrize("state", list(State))
 
 
 async def _piece(
@@ -49,15 +49,15 @@ async def _crowd(bench: Bench, state: State, number: int = 40, *, prefix: str = 
 class ListSuite(Suite):
     """Every item that is there throughout is met exactly once."""
 
-    @STATES
+    @_STATES
     async def test_a_listing_shows_the_jobs_of_its_state_alone(self, bench: Bench, state: State) -> None:
-        for each in (State.ACTIVE, *TERMINAL, State.SCHEDULED, State.QUEUED):
+        for each in (State.ACTIVE, *_TERMINAL, State.SCHEDULED, State.QUEUED):
             await bench.bring(each, new_job(f"{each}-1"), new_job(f"{each}-2"))
         assert sorted(await _walk(bench, state)) == [f"{state}-1", f"{state}-2"], (
             "a job is listed in the state it is in"
         )
 
-    @STATES
+    @_STATES
     async def test_a_listing_shows_records_without_their_bodies(self, bench: Bench, state: State) -> None:
         await bench.bring(state, new_job("a", head=b"h", body=b"b", priority=3))
         listed = only((await _piece(bench, state)).items, "a job is listed in the state it is in")
@@ -78,21 +78,21 @@ class ListSuite(Suite):
             job.deliveries,
         ), "a listing and a read by id agree"
 
-    @STATES
+    @_STATES
     async def test_a_listing_of_nothing_ends_at_once(self, bench: Bench, state: State) -> None:
         for queue in (None, "nobody"):
             found = await _piece(bench, state, queue=queue)
             assert (list(found.items), found.cursor) == ([], None), "an empty listing is empty, and has no next piece"
 
-    @STATES
+    @_STATES
     async def test_a_listing_of_one_queue_shows_that_queue_alone(self, bench: Bench, state: State) -> None:
         await bench.bring(state, new_job("mine", queue="one"))
         await bench.bring(state, new_job("other", queue="two"))
         assert await _walk(bench, state, queue="one") == ["mine"], "an operator looks at one queue at a time"
         assert sorted(await _walk(bench, state)) == ["mine", "other"], "or at all of them"
 
-    @STATES
-    @PLACES
+    @_STATES
+    @_PLACES
     async def test_pieces_make_the_whole(self, bench: Bench, state: State, queue: str | None) -> None:
         ids = await _crowd(bench, state)
         for limit in (1, 7, 40, 100):
@@ -100,14 +100,14 @@ class ListSuite(Suite):
                 f"in pieces of {limit} every job is met exactly once, also where many share an instant"
             )
 
-    @STATES
+    @_STATES
     async def test_a_piece_has_no_more_than_its_limit(self, bench: Bench, state: State) -> None:
         await _crowd(bench, state, 10)
         found = await _piece(bench, state, limit=4)
         assert 0 < len(found.items) <= 4, "a page has the size that was asked for"
         assert found.cursor is not None, "and says how to go on"
 
-    @STATES
+    @_STATES
     async def test_a_listing_over_several_queues_is_whole(self, bench: Bench, state: State) -> None:
         ids: list[str] = []
         for queue in ("one", "two", "three"):
@@ -116,8 +116,8 @@ class ListSuite(Suite):
             ids += [job.id for job in jobs]
         assert sorted(await _walk(bench, state, limit=4)) == sorted(ids), "going from queue to queue loses nothing"
 
-    @pytest.mark.parametrize("state", [State.SCHEDULED, State.ACTIVE, *TERMINAL])
-    @PLACES
+    @pytest.mark.parametrize("state", [State.SCHEDULED, State.ACTIVE, *_TERMINAL])
+    @_PLACES
     async def test_a_listing_survives_what_is_added(self, bench: Bench, state: State, queue: str | None) -> None:
         ids = await _crowd(bench, state, 20)
         first = await _piece(bench, state, queue=queue, limit=7)
@@ -129,7 +129,7 @@ class ListSuite(Suite):
         assert len(set(met)) == len(met), "nor is anything met twice that was added"
 
     @pytest.mark.parametrize("state", [State.SCHEDULED, State.QUEUED])
-    @PLACES
+    @_PLACES
     async def test_a_listing_survives_what_is_cancelled(self, bench: Bench, state: State, queue: str | None) -> None:
         ids = await _crowd(bench, state)
         first = await _piece(bench, state, queue=queue, limit=7)
@@ -141,7 +141,7 @@ class ListSuite(Suite):
             "what is there throughout is met exactly once, also when the job at the cursor has gone"
         )
 
-    @PLACES
+    @_PLACES
     async def test_a_listing_of_running_jobs_survives_what_is_settled(self, bench: Bench, queue: str | None) -> None:
         leases = [lease for start in range(8) for lease in await bench.start(*new_jobs(5, prefix=f"job-{start}"))]
         first = await _piece(bench, State.ACTIVE, queue=queue, limit=7)
@@ -152,8 +152,8 @@ class ListSuite(Suite):
             lease.id for lease in leases if lease.id not in gone
         ), "what is there throughout is met exactly once, whatever ends between two pieces"
 
-    @pytest.mark.parametrize("state", TERMINAL)
-    @PLACES
+    @pytest.mark.parametrize("state", _TERMINAL)
+    @_PLACES
     async def test_a_listing_survives_what_expires(self, bench: Bench, state: State, queue: str | None) -> None:
         for index in range(20):
             await bench.bring(state, new_job(f"goes-{index}"), keep_for=MINUTE)
@@ -177,7 +177,7 @@ class ListSuite(Suite):
         listed = await _walk(bench, State.QUEUED, queue=QUEUE, limit=4)
         assert listed == await bench.lease_ids(100), "an operator sees what is served next, and what after it"
 
-    @PLACES
+    @_PLACES
     async def test_a_listing_of_a_queue_survives_what_is_leased(self, bench: Bench, queue: str | None) -> None:
         ids = await _crowd(bench, State.QUEUED)
         first = await _piece(bench, State.QUEUED, queue=queue, limit=7)
@@ -187,7 +187,7 @@ class ListSuite(Suite):
             "runners take from the head while an operator reads: what still waits is met exactly once"
         )
 
-    @PLACES
+    @_PLACES
     async def test_a_listing_of_a_queue_survives_what_comes_to_its_front(self, bench: Bench, queue: str | None) -> None:
         leases = await bench.start(*new_jobs(5, prefix="back"))
         ids = await _crowd(bench, State.QUEUED)
@@ -199,20 +199,20 @@ class ListSuite(Suite):
         assert sorted(id for id in met if id in ids) == ids, "what waits throughout is met exactly once"
         assert len(set(met)) == len(met), "nor is anything met twice that was added"
 
-    @STATES
+    @_STATES
     @pytest.mark.parametrize("cursor", ["nonsense", "\x00", "🦊"])
     async def test_a_foreign_cursor_is_refused(self, bench: Bench, state: State, cursor: str) -> None:
         await bench.bring(state, *new_jobs(3))
         for queue in (None, QUEUE):
-            with refused(ValueError, _FOREIGN, says="(?i)cursor"):
+            with raises(ValueError, _FOREIGN, says="(?i)cursor"):
                 await _piece(bench, state, queue=queue, cursor=cursor)
 
-    @STATES
+    @_STATES
     @pytest.mark.parametrize("limit", [0, -1])
     async def test_a_listing_of_less_than_one_is_refused(self, bench: Bench, state: State, limit: int) -> None:
         await bench.bring(state, new_job("a"))
         for queue in (None, QUEUE):
-            with refused(ValueError, "A page of nothing never comes to an end: its reader would turn it for ever"):
+            with raises(ValueError, "A page of nothing never comes to an end: its reader would turn it for ever"):
                 await _piece(bench, state, queue=queue, limit=limit)
 
     async def test_a_cursor_holds_through_another_driver(self, bench: Bench) -> None:

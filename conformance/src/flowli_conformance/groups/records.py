@@ -43,8 +43,8 @@ _ODD_BYTES = {
     "long": b"0123456789abcdef" * 4_096,
 }
 
-TEXTS = pytest.mark.parametrize("text", list(_ODD_TEXTS.values()), ids=list(_ODD_TEXTS))
-BYTES = pytest.mark.parametrize("data", list(_ODD_BYTES.values()), ids=list(_ODD_BYTES))
+_TEXTS = pytest.mark.parametrize("text", list(_ODD_TEXTS.values()), ids=list(_ODD_TEXTS))
+_BYTES = pytest.mark.parametrize("data", list(_ODD_BYTES.values()), ids=list(_ODD_BYTES))
 
 _LARGE = bytes(range(256)) * 4_096
 """1 MB."""
@@ -53,7 +53,7 @@ _LARGE = bytes(range(256)) * 4_096
 class RecordsSuite(Suite):
     """Names are text and payloads are bytes: none has a meaning for the store."""
 
-    @TEXTS
+    @_TEXTS
     async def test_an_odd_id_lives_a_whole_life(self, bench: Bench, text: str) -> None:
         (answer,) = await bench.enqueue(new_job(text))
         assert answer.id == text, "an id is the caller's own"
@@ -65,13 +65,13 @@ class RecordsSuite(Suite):
         listed = await bench.driver.list_jobs(State.COMPLETED, limit=10, now=bench.now)
         assert [job.id for job in listed.items] == [text], "and it is listed under it"
 
-    @TEXTS
+    @_TEXTS
     async def test_an_odd_id_is_cancelled(self, bench: Bench, text: str) -> None:
         await bench.enqueue(new_job(text))
         assert [acted.done for acted in await bench.cancel(text, keep_for=0)] == [True], "an id alone finds its job"
         assert await bench.find(text) is None, "whatever characters it has"
 
-    @TEXTS
+    @_TEXTS
     async def test_an_odd_queue_is_served(self, bench: Bench, text: str) -> None:
         await bench.enqueue(new_job("a", queue=text), new_job("b", queue=text, delay=SECOND, priority=5))
         assert (await bench.overview(text)).queues[text].queued == 1, "a queue is named by the user"
@@ -82,7 +82,7 @@ class RecordsSuite(Suite):
         assert await bench.lease_ids(queues=None) == ["b"], "also where all are served"
         assert await bench.settle(settlement(lease)) == [Settled.WRITTEN], "and its jobs are settled"
 
-    @TEXTS
+    @_TEXTS
     async def test_an_odd_name_comes_back(self, bench: Bench, text: str) -> None:
         await bench.enqueue(new_job("a", name=text))
         lease = await bench.lease_one("a")
@@ -90,7 +90,7 @@ class RecordsSuite(Suite):
         bench.advance(HOUR)
         assert [lapse.name for lapse in (await bench.keep_house()).recovered] == [text], "and which one crashed"
 
-    @TEXTS
+    @_TEXTS
     async def test_an_odd_runner_claims_and_is_seen(self, bench: Bench, text: str) -> None:
         await bench.enqueue(new_job("a"), new_job("b"))
         claim = bench.claim(1, runner=text)
@@ -101,7 +101,7 @@ class RecordsSuite(Suite):
         seen = only((await bench.overview()).runners, "a runner is seen once")
         assert (seen.id, seen.queues and list(seen.queues)) == (text, [text]), "and it is listed under its name"
 
-    @TEXTS
+    @_TEXTS
     async def test_an_odd_schedule_key_is_kept(self, bench: Bench, text: str) -> None:
         await _put_schedule(bench, text, b"body")
         stored = StoredSchedule(key=text, version=1, next_run_at=bench.now, body=b"body")
@@ -130,7 +130,7 @@ class RecordsSuite(Suite):
                 "where a queue ends and an id begins is never guessed"
             )
 
-    @BYTES
+    @_BYTES
     async def test_odd_bytes_come_back(self, bench: Bench, data: bytes) -> None:
         await bench.enqueue(new_job("a", head=data, body=data))
         lease = await bench.lease_one("a")
@@ -143,7 +143,7 @@ class RecordsSuite(Suite):
         job = await bench.get("a")
         assert (job.head, job.body, job.memo) == (data, data, data), "and so does whoever reads the record"
 
-    @BYTES
+    @_BYTES
     async def test_odd_bytes_are_listed(self, bench: Bench, data: bytes) -> None:
         await bench.bring(State.CANCELLED, new_job("other"))
         (lease,) = await bench.start(new_job("a", head=data))
@@ -152,13 +152,13 @@ class RecordsSuite(Suite):
         listed = only(found.items, "a job that failed is listed")
         assert (listed.head, listed.memo) == (data, data), "a listing shows head and memo as they are"
 
-    @BYTES
+    @_BYTES
     async def test_odd_bytes_of_a_cancellation_come_back(self, bench: Bench, data: bytes) -> None:
         await bench.enqueue(new_job("a"))
         await bench.cancel("a", memo=data)
         assert (await bench.get("a")).memo == data, "an operator's memo is bytes too"
 
-    @BYTES
+    @_BYTES
     async def test_odd_bytes_of_schedules_and_runners_come_back(self, bench: Bench, data: bytes) -> None:
         await _put_schedule(bench, "a", data)
         schedule = only(await bench.driver.get_schedules(["a"]), "one answer for each key")

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from flowli.driver import Change, Changed, Disposition, Driver, Enqueued, Millis, NewJob, State, StoredSchedule
-from flowli_conformance.bench import DAY, HOUR, MINUTE, Bench, new_job, paired, refused
+from flowli_conformance.bench import DAY, HOUR, MINUTE, Bench, new_job, paired, raises
 from flowli_conformance.suite import Suite
 
 __all__ = ["ScheduleSuite"]
@@ -236,14 +236,14 @@ class ScheduleSuite(Suite):
     async def test_a_foreign_cursor_of_schedules_is_refused(self, bench: Bench) -> None:
         await _change(bench, _put("a", 0, None), _put("b", 0, None))
         for cursor in ("nonsense", "\x00", "🦊"):
-            with refused(ValueError, _FOREIGN, says="(?i)cursor"):
+            with raises(ValueError, _FOREIGN, says="(?i)cursor"):
                 await bench.driver.list_schedules(limit=1, cursor=cursor, now=bench.now)
 
     @pytest.mark.parametrize("limit", [0, -1])
     @pytest.mark.parametrize("due", [False, True])
     async def test_a_listing_of_less_than_one_schedule_is_refused(self, bench: Bench, due: bool, limit: int) -> None:
         await _change(bench, _put("a", 0, bench.now))
-        with refused(ValueError, "A page of nothing never comes to an end: its reader would turn it for ever"):
+        with raises(ValueError, "A page of nothing never comes to an end: its reader would turn it for ever"):
             await bench.driver.list_schedules(due=due, limit=limit, now=bench.now)
 
     async def test_due_schedules_are_listed_longest_overdue_first(self, bench: Bench) -> None:

@@ -12,7 +12,7 @@ from flowli_conformance.suite import Suite
 
 __all__ = ["SettleSuite"]
 
-TERMINAL = [State.COMPLETED, State.FAILED, State.CANCELLED]
+_TERMINAL = [State.COMPLETED, State.FAILED, State.CANCELLED]
 _HOLDS = "the holder of a lease decides what becomes of its job: otherwise its work is lost"
 WRITTEN, REPEATED, LOST, GONE = Settled.WRITTEN, Settled.REPEATED, Settled.LOST, Settled.GONE
 
@@ -46,7 +46,7 @@ _GONE: Mapping[str, Callable[[Bench, State], Awaitable[bool]]] = {
 class SettleSuite(Suite):
     """A settlement is written once, under the token of its lease, and decides what becomes of the job."""
 
-    @pytest.mark.parametrize("state", TERMINAL)
+    @pytest.mark.parametrize("state", _TERMINAL)
     async def test_a_terminal_job_is_kept_with_its_memo(self, bench: Bench, state: State) -> None:
         (lease,) = await bench.start(new_job("a", head=b"h", body=b"b", priority=4))
         assert await bench.settle(settlement(lease, state, memo=b"result", keep_for=HOUR)) == [WRITTEN], _HOLDS
@@ -64,14 +64,14 @@ class SettleSuite(Suite):
             lease.token,
         ), "a settlement changes nothing of what was enqueued"
 
-    @pytest.mark.parametrize("state", TERMINAL)
+    @pytest.mark.parametrize("state", _TERMINAL)
     async def test_a_terminal_job_is_not_leased_again(self, bench: Bench, state: State) -> None:
         await bench.bring(state, new_job("a"))
         bench.advance(2 * DAY)
         found = await bench.exchange(bench.claim())
         assert (list(found.leases), list(found.recovered)) == ([], []), "what has ended never runs again by itself"
 
-    @pytest.mark.parametrize("state", TERMINAL)
+    @pytest.mark.parametrize("state", _TERMINAL)
     async def test_a_terminal_job_with_nothing_to_keep_leaves_nothing(self, bench: Bench, state: State) -> None:
         (lease,) = await bench.start(new_job("a"))
         assert await bench.settle(settlement(lease, state, keep_for=0)) == [WRITTEN], _HOLDS
@@ -79,13 +79,13 @@ class SettleSuite(Suite):
         view = (await bench.overview("mail")).queues["mail"]
         assert (view.active, view.completed, view.failed, view.cancelled) == (0, 0, 0, 0), "and is counted nowhere"
 
-    @pytest.mark.parametrize("state", TERMINAL)
+    @pytest.mark.parametrize("state", _TERMINAL)
     async def test_a_record_is_seen_until_its_expiry(self, bench: Bench, state: State) -> None:
         await bench.bring(state, new_job("a"), keep_for=HOUR)
         bench.advance(HOUR - 1)
         assert (await bench.get("a")).state is state, "a result can be fetched for as long as it was to be kept"
 
-    @pytest.mark.parametrize("state", TERMINAL)
+    @pytest.mark.parametrize("state", _TERMINAL)
     @pytest.mark.parametrize("reader", list(_GONE))
     async def test_a_record_kept_until_now_is_gone_for_every_reader(
         self, bench: Bench, reader: str, state: State
@@ -156,7 +156,7 @@ class SettleSuite(Suite):
             "the memo is what the last settlement left, whole, also when that was nothing"
         )
 
-    @pytest.mark.parametrize("state", [*TERMINAL, State.SCHEDULED, State.QUEUED])
+    @pytest.mark.parametrize("state", [*_TERMINAL, State.SCHEDULED, State.QUEUED])
     async def test_a_settlement_repeated_is_known_and_changes_nothing(self, bench: Bench, state: State) -> None:
         (lease,) = await bench.start(new_job("a"))
         call = settlement(lease, state, delay=MINUTE if state is State.SCHEDULED else None)

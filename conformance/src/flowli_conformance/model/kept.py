@@ -1,11 +1,59 @@
-"""Sequences that once failed somewhere, as the state machine printed them. They are played before anything is drawn."""
+"""Sequences that once failed, be it on a driver that was broken on purpose, as the state machine printed them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from flowli.driver import State
 from flowli_conformance.model.machine import DriverMachine
+from flowli_conformance.model.steps import Ending, Firing, Wish
 
 __all__ = ["KEPT"]
 
-KEPT: Mapping[str, Callable[[DriverMachine], None]] = {}
+
+def _a_lapse_that_is_forgotten(state: DriverMachine) -> None:
+    state.enqueue(wishes=[Wish("a")], has_turn=False)
+    state.claim(runner="one", queues=None, limit=1, lease_for=1)
+    state.advance_to_what_comes(short_of=0)
+    state.claim(runner="one", queues=None, limit=1, lease_for=1)
+    state.settle(endings=[Ending(0, State.QUEUED)])
+    state.claim(runner="two", queues=None, limit=1, lease_for=1)
+
+
+def _a_repeat_that_takes_what_came_later(state: DriverMachine) -> None:
+    state.enqueue(wishes=[Wish("a")], has_turn=False)
+    state.claim(runner="one", queues=("mail",), limit=10, lease_for=1)
+    state.enqueue(wishes=[Wish("b")], has_turn=False)
+    state.claim_again(runner="one", looks_only=False)
+
+
+def _a_late_settlement_of_a_job_whose_id_returned(state: DriverMachine) -> None:
+    state.enqueue(wishes=[Wish("a")], has_turn=False)
+    state.claim(runner="one", queues=None, limit=1, lease_for=1_000)
+    state.settle(endings=[Ending(0)])
+    state.enqueue(wishes=[Wish("a", "news")], has_turn=False)
+    state.claim(runner="two", queues=None, limit=1, lease_for=1_000)
+    state.settle(endings=[Ending(1, State.FAILED, keep_for=1_000)])
+
+
+def _a_place_that_was_given_up(state: DriverMachine) -> None:
+    state.enqueue(wishes=[Wish("a"), Wish("b")], has_turn=False)
+    state.cancel(ids=["a"], has_memo=False, keep_for=0)
+    state.enqueue(wishes=[Wish("a", priority=5)], has_turn=False)
+    state.look_at_jobs(state=State.QUEUED, queue="mail")
+    state.claim(runner="one", queues=("mail",), limit=10, lease_for=1_000)
+
+
+def _a_schedule_that_fires_twice(state: DriverMachine) -> None:
+    state.change_schedules(firings=[Firing("daily", next_run_at=0)])
+    state.change_schedules(firings=[Firing("daily", jobs=(Wish("a"),)), Firing("daily", ahead=-1, jobs=(Wish("b"),))])
+    state.look_at_the_rest()
+
+
+KEPT: Mapping[str, Callable[[DriverMachine], None]] = {
+    "a lapse that is forgotten": _a_lapse_that_is_forgotten,
+    "a late settlement of a job whose id returned": _a_late_settlement_of_a_job_whose_id_returned,
+    "a place that was given up": _a_place_that_was_given_up,
+    "a repeat that takes what came later": _a_repeat_that_takes_what_came_later,
+    "a schedule that fires twice": _a_schedule_that_fires_twice,
+}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from flowli.driver import (
     Act,
@@ -94,6 +94,15 @@ class DriverMachine(RuleBasedStateMachine):
             self._sent = _Sent(turn, jobs, answers, self._session.now)
         self._session.compare()
 
+    @initialize(ids=draws.several_ids)
+    def begin(self, ids: list[str]) -> None:
+        """A sequence begins with work."""
+        self.enqueue_at_once(ids, "mail")
+
+    @rule(ids=draws.several_ids, queue=st.sampled_from(QUEUES))
+    def enqueue_at_once(self, ids: list[str], queue: str) -> None:
+        self.enqueue([Wish(id, queue) for id in ids], has_turn=False)
+
     @precondition(lambda self: self._sent is not None and self._is_fresh(self._sent.at))
     @rule()
     def enqueue_again(self) -> None:
@@ -119,6 +128,16 @@ class DriverMachine(RuleBasedStateMachine):
         self._leases += [(runner, lease) for lease in leases]
         self._session.compare()
 
+    # Rules are drawn alike, so what a store does most of the time has more than one.
+    @rule(runner=draws.runners, ending=st.none() | draws.endings)
+    def work(self, runner: str, ending: Ending | None = None) -> None:
+        """What a runner does most of the time."""
+        self.claim(runner, None, 10, 60_000, () if ending is None else (ending,))
+
+    @rule(runner=draws.runners, queues=draws.some_queues, limit=st.sampled_from((2, 1, 10)))
+    def claim_named(self, runner: str, queues: tuple[str, ...], limit: int) -> None:
+        self.claim(runner, queues, limit, 30_000)
+
     @precondition(lambda self: any(self._is_fresh(asked.at) for asked in self._asked.values()))
     @rule(runner=draws.runners, looks_only=st.booleans())
     def claim_again(self, runner: str, looks_only: bool) -> None:
@@ -141,6 +160,11 @@ class DriverMachine(RuleBasedStateMachine):
         self._session.compare()
 
     @precondition(lambda self: self._leases)
+    @rule(ending=draws.endings)
+    def settle_one(self, ending: Ending) -> None:
+        self.settle([ending])
+
+    @precondition(lambda self: self._leases)
     @rule(which=st.lists(draws.which, min_size=1, max_size=3), lease_for=st.none() | draws.spans)
     def renew(self, which: list[int], lease_for: int | None) -> None:
         leases = [self._lease(each) for each in which]
@@ -148,21 +172,13 @@ class DriverMachine(RuleBasedStateMachine):
         self._session.renew(holds, None if lease_for is None else Millis(lease_for))
         self._session.compare()
 
-    @rule(ids=st.lists(draws.ids, min_size=1, max_size=3), has_memo=st.booleans(), keep_for=draws.keeps)
+    @rule(ids=st.lists(draws.ids, min_size=1, max_size=2), has_memo=st.booleans(), keep_for=draws.keeps)
     def cancel(self, ids: list[str], has_memo: bool, keep_for: int) -> None:
-        memo = b"cancelled %d" % self._next() if has_memo else None
+        memo = b"" if has_memo else None
         self._session.cancel([Act(id=id, deed=Deed.CANCEL, memo=memo, keep_for=Millis(keep_for)) for id in ids])
         self._session.compare()
 
-    @precondition(lambda self: self._leases)
-    @rule(runner=draws.runners)
-    def crash(self, runner: str) -> None:
-        """The runner forgets everything; its next life is another sender."""
-        self._crashes += 1
-        self._asked.pop(runner, None)
-        self._leases = [(holder, lease) for holder, lease in self._leases if holder != runner]
-
-    @rule(span=draws.spans)
+    @rule(span=draws.steps)
     def advance(self, span: int) -> None:
         self._session.reference.advance(span)
         self._session.compare()
@@ -189,26 +205,30 @@ class DriverMachine(RuleBasedStateMachine):
         expected = max(0, (stands.version if stands else 0) + firing.ahead)
         return Change(key=firing.key, expected=expected, successor=successor, jobs=self._new(firing.jobs))
 
-    @rule(runner=draws.runners, span=draws.offsets)
-    def announce(self, runner: str, span: int) -> None:
-        until = Millis(self._session.now + span)
-        self._session.announce(RunnerNote(id=runner, queues=QUEUES, note=b"note", alive_until=until))
-        self._session.compare()
-
     @rule(state=st.sampled_from(State), queue=st.none() | st.sampled_from(QUEUES))
     def look_at_jobs(self, state: State, queue: str | None) -> None:
         self._session.look_at_jobs(state, queue)
 
-    @rule()
-    def look_at_the_rest(self) -> None:
-        self._session.look_at_outcomes()
-        self._session.look_at_schedules()
-
-    @rule(reopens=st.booleans())
-    def switch(self, reopens: bool) -> None:
-        """The next calls come from the other driver on the store, or from this one after it was closed and opened."""
-        if reopens:
-            self._session.reopen()
-        else:
-            self._session.switch()
+    @rule(what=st.sampled_from(("look", "crash", "switch", "reopen", "announce")), runner=draws.runners)
+    def aside(self, what: str, runner: str) -> None:
+        """What happens now and then."""
+        match what:
+            case "look":
+                self._session.look_at_outcomes()
+                self._session.look_at_schedules()
+            case "crash":
+                self._crash(runner)
+            case "switch":
+                self._session.switch()
+            case "reopen":
+                self._session.reopen()
+            case _:
+                until = Millis(self._session.now + 1_000 * (self._next() % 3 - 1))
+                self._session.announce(RunnerNote(id=runner, queues=QUEUES, note=b"note", alive_until=until))
         self._session.compare()
+
+    def _crash(self, runner: str) -> None:
+        """The runner forgets everything; its next life is another sender."""
+        self._crashes += 1
+        self._asked.pop(runner, None)
+        self._leases = [(holder, lease) for holder, lease in self._leases if holder != runner]

@@ -31,10 +31,10 @@ class Wish(NamedTuple):
     delay: int | None = None
 
     def new(self, now: int, number: int) -> NewJob:
-        """``number`` makes a body of its own, so that a replaced record shows."""
+        """``number`` makes a body of its own, so that a replaced record shows. It is no text."""
         due = None if self.due is None else Millis(now + self.due)
         delay = None if self.delay is None else Millis(self.delay)
-        return NewJob(self.id, self.queue, "send", b"head", b"body %d" % number, self.priority, due, delay)
+        return NewJob(self.id, self.queue, "send", b"head", b"\xff\x00\r\n%d" % number, self.priority, due, delay)
 
 
 class Ending(NamedTuple):
@@ -49,7 +49,7 @@ class Ending(NamedTuple):
     def settlement(self, id: str, queue: str, token: int, now: int, number: int) -> Settlement:
         due = None if self.due is None else Millis(now + self.due)
         delay = None if self.delay is None else Millis(self.delay)
-        memo = b"memo %d" % number
+        memo = b"%d " % number * (number % 3)  # of many lengths, and often empty
         return Settlement(id, queue, token, self.state, memo, due, delay, Millis(self.keep_for))
 
 
@@ -69,12 +69,17 @@ class _Draws:
 
     def __init__(self) -> None:
         self.ids = st.sampled_from(IDS)
+        self.several_ids = st.lists(self.ids, min_size=2, max_size=4, unique=True)
         self.runners = st.sampled_from(RUNNERS)
         self.spans = st.sampled_from(_SPANS)
         self.offsets = st.sampled_from((*_SPANS, 0, -1, -1_000))
-        self.keeps = st.sampled_from((60_000, 0, 1, 1_000))
-        self.which = st.integers(0, 7)
-        self.queues = st.none() | st.lists(st.sampled_from(QUEUES), min_size=1, max_size=3, unique=True).map(tuple)
+        self.keeps = st.sampled_from((0, 60_000, 0, 1, 1_000))
+        self.which = st.sampled_from((0, 0, 0, 1, 2, 4, 7))
+        self.steps = st.sampled_from((1, 1, 1_000, 30_000))
+        self.some_queues = st.permutations(QUEUES).map(tuple) | st.lists(
+            st.sampled_from(QUEUES), min_size=1, max_size=2, unique=True
+        ).map(tuple)
+        self.queues = st.none() | self.some_queues
         self.limits = st.sampled_from((10, 1, 2, 0))
         self.wishes = self._wishes()
         self.endings = self._endings()

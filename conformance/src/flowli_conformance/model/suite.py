@@ -38,6 +38,11 @@ class DriverModelSuite(Suite):
         self, make_store: Callable[[], Callable[[], Driver]]
     ) -> None:
         profile = os.environ.get("FLOWLI_PROFILE", "ci")
+
+        class Machine(DriverMachine):
+            def __init__(self) -> None:
+                super().__init__(make_store())
+
         assert profile in self.examples, f"FLOWLI_PROFILE is one of {', '.join(self.examples)}"
         chosen = settings(
             max_examples=self.examples[profile],
@@ -45,9 +50,9 @@ class DriverModelSuite(Suite):
             deadline=None,
             derandomize=False,
             report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
         )
-        run_state_machine_as_test(lambda: DriverMachine(make_store()), settings=chosen)
+        run_state_machine_as_test(Machine, settings=chosen)
 
     @pytest.mark.parametrize("sequence", KEPT)
     def test_a_sequence_that_once_failed_passes(

@@ -116,9 +116,11 @@ class Connection:
         return db
 
     def _prepare(self, db: sqlite3.Connection) -> None:
+        db.execute("BEGIN")  # one snapshot: another process may be making the tables
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         (application,) = db.execute("PRAGMA application_id").fetchone()
         (layout,) = db.execute("PRAGMA user_version").fetchone()
-        (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        db.execute("COMMIT")
         if tables and (application, layout) != (_APPLICATION, _LAYOUT):
             raise DriverError(
                 f"{self._path} has tables of another program or another version of this driver. "
