@@ -12,7 +12,7 @@ from flowli.driver import State, StoredJob
 from tests.crash.drivers import DRIVERS
 from tests.crash.ledger import Ledger
 from tests.crash.life import DAY, START, Life
-from tests.redis.outside import outside
+from tests.support.outside import outside
 from tests.support.proxy import ChaosProxy
 
 __all__ = ["Crash", "Scene"]

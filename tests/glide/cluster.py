@@ -6,7 +6,7 @@ from pathlib import Path
 
 from glide import GlideClusterClientConfiguration, NodeAddress
 
-from tests.redis.outside import outside
+from tests.support.outside import outside
 from tests.support.polling import eventually
 from tests.support.servers import ValkeyServer
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from flowli_glide import GlideDriver
-from tests.redis.outside import Outside, outside
+from tests.support.outside import Outside, outside
 from tests.support.servers import ValkeyServer
 
 

@@ -28,3 +28,8 @@ class TestCluster(DriverSuite):
     def make_driver(self, cluster: ValkeyServer) -> Callable[[], GlideDriver]:
         prefix = uuid4().hex
         return lambda: GlideDriver(configuration(cluster), prefix=prefix)
+
+    @pytest.fixture(scope="module")
+    @classmethod
+    def store_name(cls, cluster: ValkeyServer) -> str:
+        return f"{cluster.product}, cluster of one"

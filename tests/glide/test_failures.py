@@ -11,8 +11,8 @@ from flowli.driver import Act, Deed, Hold, Millis, Settled
 from flowli.errors import DriverError, DriverUnavailable, QueueFull
 from flowli_glide import GlideDriver
 from flowli_glide.failures import refusal
-from tests.redis.outside import Outside
-from tests.redis.work import claim_of, ended, job_of
+from tests.support.jobs import claim_of, ended, job_of
+from tests.support.outside import Outside
 from tests.support.polling import eventually
 from tests.support.servers import ValkeyServer
 

@@ -11,8 +11,8 @@ from glide import GlideClient, GlideClientConfiguration, NodeAddress, ServerCred
 
 from flowli.errors import DefinitionError, DriverClosed, DriverError, DriverUnavailable
 from flowli_glide import GlideDriver
-from tests.redis.outside import Outside
-from tests.redis.work import claim_of, job_of
+from tests.support.jobs import claim_of, job_of
+from tests.support.outside import Outside
 from tests.support.polling import eventually
 from tests.support.servers import ValkeyServer
 

@@ -11,8 +11,8 @@ import pytest
 
 from flowli.driver import Driver, Hold, Millis, Renewal, Settled
 from flowli_glide import GlideDriver
-from tests.redis.outside import Outside
-from tests.redis.work import claim_of, ended, job_of
+from tests.support.jobs import claim_of, ended, job_of
+from tests.support.outside import Outside
 from tests.support.polling import eventually
 from tests.support.servers import ValkeyServer
 

@@ -14,7 +14,7 @@ from flowli.driver import Driver, Hold, Millis, Renewal, Settled, State
 from flowli_glide import GlideDriver
 from flowli_redis import RedisDriver
 from tests.interop.work import Request, Shop, ticks
-from tests.redis.work import claim_of, ended, job_of
+from tests.support.jobs import claim_of, ended, job_of
 from tests.support.polling import eventually
 from tests.support.servers import ValkeyServer
 

@@ -14,3 +14,8 @@ class TestMemory(DriverSuite):
     @pytest.fixture
     def make_driver(self) -> Callable[[], MemoryDriver]:
         return MemoryDriver().twin
+
+    @pytest.fixture(scope="session")
+    @classmethod
+    def store_name(cls) -> str:
+        return "one process"

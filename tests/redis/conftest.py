@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from flowli_redis import RedisDriver
-from tests.redis.outside import Outside, outside
+from tests.support.outside import Outside, outside
 from tests.support.servers import ValkeyServer
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
 
 import fakeredis
 import pytest
@@ -16,3 +17,8 @@ class TestFakeRedis(DriverSuite):
     def make_driver(self) -> Callable[[], RedisDriver]:
         server = fakeredis.FakeServer()
         return lambda: RedisDriver(fakeredis.FakeAsyncRedis(server=server), prefix="test")
+
+    @pytest.fixture(scope="session")
+    @classmethod
+    def store_name(cls) -> str:
+        return f"fakeredis {version('fakeredis')}"

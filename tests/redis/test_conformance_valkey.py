@@ -17,3 +17,8 @@ class TestValkey(DriverSuite):
     def make_driver(self, valkey_server: ValkeyServer) -> Callable[[], RedisDriver]:
         prefix = uuid4().hex
         return lambda: RedisDriver(valkey_server.url, prefix=prefix)
+
+    @pytest.fixture(scope="session")
+    @classmethod
+    def store_name(cls, valkey_server: ValkeyServer) -> str:
+        return f"{valkey_server.product}, standalone"

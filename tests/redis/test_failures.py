@@ -18,8 +18,8 @@ from flowli.driver import Millis
 from flowli.errors import DriverError, DriverUnavailable, QueueFull
 from flowli_redis import RedisDriver
 from flowli_redis.failures import refusal
-from tests.redis.outside import Outside
-from tests.redis.work import claim_of, ended, job_of
+from tests.support.jobs import claim_of, ended, job_of
+from tests.support.outside import Outside
 from tests.support.polling import eventually
 from tests.support.servers import ValkeyServer
 

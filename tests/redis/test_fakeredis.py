@@ -8,7 +8,7 @@ import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
 
 from flowli_redis import RedisDriver
-from tests.redis.work import claim_of, job_of
+from tests.support.jobs import claim_of, job_of
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ import pytest
 
 from flowli.driver import Act, Deed, Hold, Lease, Millis, NewJob, State
 from flowli_redis import RedisDriver
-from tests.redis.work import claim_of, ended, job_of
+from tests.support.jobs import claim_of, ended, job_of
 
 pytestmark = pytest.mark.anyio
 

@@ -18,8 +18,8 @@ from flowli.driver import (
 )
 from flowli.errors import QueueFull
 from flowli_redis import RedisDriver
-from tests.redis.outside import Outside
-from tests.redis.work import claim_of, ended, job_of
+from tests.support.jobs import claim_of, ended, job_of
+from tests.support.outside import Outside
 from tests.support.servers import ValkeyServer
 
 pytestmark = pytest.mark.anyio

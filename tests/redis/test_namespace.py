@@ -7,8 +7,8 @@ import pytest
 from flowli.driver import Act, Change, Deed, Millis, RunnerNote, State, StoredSchedule, Turn
 from flowli.errors import DefinitionError
 from flowli_redis import RedisDriver
-from tests.redis.outside import Outside
-from tests.redis.work import claim_of, ended, job_of
+from tests.support.jobs import claim_of, ended, job_of
+from tests.support.outside import Outside
 from tests.support.servers import ValkeyServer
 
 pytestmark = pytest.mark.anyio

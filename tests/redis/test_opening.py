@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 
 from flowli.errors import DefinitionError, DriverClosed, DriverError, DriverUnavailable
 from flowli_redis import RedisDriver
-from tests.redis.outside import Outside
-from tests.redis.work import claim_of, job_of
+from tests.support.jobs import claim_of, job_of
+from tests.support.outside import Outside
 from tests.support.servers import ValkeyServer
 
 pytestmark = pytest.mark.anyio

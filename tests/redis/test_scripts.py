@@ -10,8 +10,8 @@ from flowli.driver import Act, Deed, Hold, Millis, Settled
 from flowli.resp.keys import Keys
 from flowli.resp.scripts import script
 from flowli_redis import RedisDriver
-from tests.redis.outside import Outside
-from tests.redis.work import claim_of, ended, job_of
+from tests.support.jobs import claim_of, ended, job_of
+from tests.support.outside import Outside
 
 pytestmark = pytest.mark.anyio
 

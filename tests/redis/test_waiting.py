@@ -8,8 +8,8 @@ import pytest
 
 from flowli.driver import Millis, Settled
 from flowli_redis import RedisDriver
-from tests.redis.outside import Outside
-from tests.redis.work import claim_of, ended, job_of
+from tests.support.jobs import claim_of, ended, job_of
+from tests.support.outside import Outside
 from tests.support.polling import eventually
 
 pytestmark = pytest.mark.anyio

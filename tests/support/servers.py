@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -64,6 +65,13 @@ class ValkeyServer:
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def product(self) -> str:
+        """Such as ``Valkey 9.1.2``."""
+        said = subprocess.run([self._binary, "--version"], capture_output=True, text=True, check=True).stdout
+        found = re.match(r"(\w+) server v=([\d.]+)", said)
+        return " ".join(found.groups()) if found else said.strip()
 
     @property
     def pid(self) -> int:

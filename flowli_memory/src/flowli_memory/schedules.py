@@ -54,6 +54,7 @@ class Book:
 
     def due(self, limit: int, now: int) -> Slice[StoredSchedule]:
         """Those whose instant has come, longest overdue first."""
+        _check(limit)
         overdue = [
             (one.next_run_at, one.key, one)
             for one in self._schedules.values()
@@ -63,8 +64,7 @@ class Book:
 
     def page(self, limit: int, cursor: str | None) -> Slice[StoredSchedule]:
         """A piece of all, by key."""
-        if limit < 1:
-            raise ValueError(f"a listing has at least one item; limit was {limit}")
+        _check(limit)
         if cursor is not None and not cursor.startswith(_AFTER):
             raise ValueError(
                 "the cursor of list_schedules is not one that this store made; begin again without a cursor"
@@ -77,3 +77,8 @@ class Book:
     def pick(self, keys: Sequence[str]) -> Sequence[StoredSchedule]:
         """Those of ``keys`` that stand."""
         return [self._schedules[key] for key in keys if key in self._schedules]
+
+
+def _check(limit: int) -> None:
+    if limit < 1:
+        raise ValueError(f"a listing has at least one item; limit was {limit}")

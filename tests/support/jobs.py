@@ -1,4 +1,4 @@
-"""Short forms of the verbs for the tests of this folder."""
+"""Short forms of the verbs for the tests of the RESP drivers."""
 
 from __future__ import annotations
 
