@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from uuid import uuid4
+
+import pytest
+
+from tests.support.proxy import ChaosProxy, CutAfter, CutBefore, HoldAfter
+from tests.support.resp import take_frame
+from tests.support.servers import ValkeyServer
+
+FRAMES = [
+    b"+OK\r\n",
+    b":-12\r\n",
+    b"$5\r\na\r\nbc\r\n",
+    b"$-1\r\n",
+    b"*0\r\n",
+    b"*2\r\n*1\r\n:1\r\n$1\r\nx\r\n",
+    b"%1\r\n+key\r\n*1\r\n_\r\n",
+    b">3\r\n+message\r\n+channel\r\n$0\r\n\r\n",
+    b"|1\r\n+ttl\r\n:3\r\n+OK\r\n",
+    b"PING\r\n",
+]
+
+
+@pytest.fixture
+def proxy(valkey_server: ValkeyServer) -> Iterator[ChaosProxy]:
+    with ChaosProxy(valkey_server.port) as proxy:
+        yield proxy
+
+
+def _ask(port: int, *requests: tuple[str, ...]) -> bytes:
+    """The replies, a line each, as far as they came: the requests travel together."""
+    heard = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        for request in requests:
+            words = "".join(f"${len(word)}\r\n{word}\r\n" for word in request)
+            connection.sendall(f"*{len(request)}\r\n{words}".encode())
+        with suppress(ConnectionResetError):
+            while heard.count(b"\r\n") < len(requests) and (chunk := connection.recv(1_000)):
+                heard += chunk
+    return heard
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_a_message_ends_where_the_next_begins(frame: bytes) -> None:
+    data = bytearray(frame + b"+next\r\n")
+    assert take_frame(data) == frame
+    assert data == b"+next\r\n"
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_a_message_that_is_not_there_whole_is_left(frame: bytes) -> None:
+    for end in range(len(frame)):
+        data = bytearray(frame[:end])
+        assert take_frame(data) is None
+        assert data == frame[:end]
+
+
+def test_requests_pass_and_are_counted(proxy: ChaosProxy) -> None:
+    key = uuid4().hex
+    assert _ask(proxy.port, ("PING",), ("INCR", key)) == b"+PONG\r\n:1\r\n"
+    assert (proxy.requests, proxy.seen(2), proxy.seen(3)) == (2, f"INCR {key}", "")
+
+
+def test_a_request_that_is_cut_before_was_not_executed(proxy: ChaosProxy, valkey_server: ValkeyServer) -> None:
+    key, fault = uuid4().hex, CutBefore(2)
+    proxy.set(fault)
+    _ask(proxy.port, ("SET", key, "first"), ("SET", key, "second"))
+    assert fault.happened.is_set()
+    assert _ask(valkey_server.port, ("STRLEN", key)) == b":5\r\n"
+
+
+def test_a_request_that_is_cut_after_was_executed_and_nothing_behind_it(
+    proxy: ChaosProxy, valkey_server: ValkeyServer
+) -> None:
+    key, fault = uuid4().hex, CutAfter(2)
+    proxy.set(fault)
+    heard = _ask(proxy.port, ("SET", key, "first"), ("APPEND", key, "2"), ("APPEND", key, "34"))
+    assert heard in (b"", b"+OK\r\n")
+    assert fault.happened.is_set()
+    assert _ask(valkey_server.port, ("STRLEN", key)) == b":6\r\n"
+
+
+def test_after_a_cut_everything_passes(proxy: ChaosProxy) -> None:
+    proxy.set(CutBefore(1))
+    assert _ask(proxy.port, ("PING",)) == b""
+    assert _ask(proxy.port, ("PING",)) == b"+PONG\r\n"
+
+
+def test_time_stands_still_while_a_reply_is_held(proxy: ChaosProxy, valkey_server: ValkeyServer) -> None:
+    key, fault = uuid4().hex, HoldAfter(1)
+    proxy.set(fault)
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as connection:
+        connection.sendall(f"*2\r\n$4\r\nINCR\r\n$32\r\n{key}\r\n".encode())
+        assert fault.happened.wait(10)
+        assert _ask(valkey_server.port, ("STRLEN", key)) == b":1\r\n"
+        fault.release()
+        with suppress(ConnectionResetError):
+            assert connection.recv(100) == b""
