@@ -55,10 +55,11 @@ class ValkeyServer:
     `start` after either begins a new process on the same port and folder, as a restart does.
     """
 
-    def __init__(self, folder: Path, *, options: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, *, options: Sequence[str] = (), ports: range = _PORTS) -> None:
         self.folder = folder
         self.options = tuple(options)
         self.port = 0
+        self._ports = ports
         self._binary = require_server()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -74,6 +75,11 @@ class ValkeyServer:
         return " ".join(found.groups()) if found else said.strip()
 
     @property
+    def is_running(self) -> bool:
+        """Between `start` and the end of the process, by whomever."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         """Of the running process; RuntimeError when there is none."""
         if self._process is None:
@@ -84,7 +90,7 @@ class ValkeyServer:
         """Return when it answers PING. On the first start a taken port is exchanged for another one."""
         fixed = self.port != 0
         for _ in range(1 if fixed else 10):
-            self.port = self.port if fixed else _free_port()
+            self.port = self.port if fixed else _free_port(self._ports)
             self._process = subprocess.Popen(self._command(), cwd=self.folder, stdin=subprocess.DEVNULL)
             if eventually_sync(self._answer, what=f"a server on port {self.port}") == "ready":
                 return self
@@ -127,9 +133,9 @@ class ValkeyServer:
         return "ready" if b"process_id:%d\r\n" % self._process.pid in answer else None
 
 
-def _free_port() -> int:
-    for port in random.sample(_PORTS, k=50):
+def _free_port(ports: range) -> int:
+    for port in random.sample(ports, k=50):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
                 return port
-    raise RuntimeError(f"fifty ports between {_PORTS.start} and {_PORTS.stop} are all taken")
+    raise RuntimeError(f"fifty ports between {ports.start} and {ports.stop} are all taken")
