@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import ssl
 import struct
 import threading
 from collections import deque
@@ -196,12 +197,13 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 class ChaosProxy:
-    """Listens on a port of its own and carries to ``server_port``; a context manager."""
+    """Listens on a port of its own, with ``tls`` as a TLS server, and carries to ``server_port``; a context manager."""
 
-    def __init__(self, server_port: int) -> None:
+    def __init__(self, server_port: int, *, tls: ssl.SSLContext | None = None) -> None:
         self.server_port = server_port
         self.port = 0
         self.fault = Fault()
+        self._tls = tls
         self._seen: list[str] = []
         self._connections = 0
         self._carriers: set[asyncio.Task[None]] = set()
@@ -211,7 +213,7 @@ class ChaosProxy:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"{'rediss' if self._tls else 'redis'}://127.0.0.1:{self.port}/0"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -252,7 +254,7 @@ class ChaosProxy:
     async def _listen(self) -> None:
         for port in random.sample(_PORTS, k=50):
             with suppress(OSError):
-                self._server = await asyncio.start_server(self._carry, "127.0.0.1", port)
+                self._server = await asyncio.start_server(self._carry, "127.0.0.1", port, ssl=self._tls)
                 self.port = port
                 return
         raise RuntimeError(f"fifty ports between {_PORTS.start} and {_PORTS.stop} are all taken")

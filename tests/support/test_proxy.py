@@ -3,10 +3,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from redis.exceptions import ConnectionError
 
+from tests.support.certificates import Authority
+from tests.support.outside import outside
 from tests.support.proxy import ChaosProxy, CutAfter, CutBefore, HoldAfter
 from tests.support.resp import take_frame
 from tests.support.servers import ValkeyServer
@@ -100,3 +104,14 @@ def test_time_stands_still_while_a_reply_is_held(proxy: ChaosProxy, valkey_serve
         fault.release()
         with suppress(ConnectionResetError):
             assert connection.recv(100) == b""
+
+
+@pytest.mark.anyio
+async def test_with_a_certificate_it_is_a_tls_server(valkey_server: ValkeyServer, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with ChaosProxy(valkey_server.port, tls=authority.serve(authority.issue("127.0.0.1"))) as proxy:
+        async with outside(f"{proxy.url}?ssl_ca_certs={authority.root}") as client:
+            assert await client.ask("PING") in {True, b"PONG"}
+        async with outside(proxy.url) as stranger:
+            with pytest.raises(ConnectionError, match="certificate verify failed"):
+                await stranger.ask("PING")
