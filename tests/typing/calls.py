@@ -18,6 +18,7 @@ from flowli import (
     Job,
     JobHandle,
     Retry,
+    Schedule,
     ScheduleHandle,
     SyncBoundJob,
     SyncJobHandle,
@@ -117,6 +118,22 @@ async def schedules(app: App) -> None:
     assert_type(await app.audit.schedule("1h", "x", meta=Meta(request="r")), ScheduleHandle)
     await app.audit.schedule("1h", "x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await app.build.schedule(3600, 3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await app.build.schedule("1h", 3, jitter="5s", limit=3, misfire="all", misfire_cap=9, overlap="queue")
+    await app.build.schedule("1h", 3, misfire="never")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await app.build.schedule("1h", 3, jiter="5s")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await app.build.enqueue(3, jitter="5s")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    assert_type(await made.pause(), bool)
+    assert_type(await made.trigger(), str | None)
+    assert_type(made.preview(3), list[datetime])
+
+
+def declared() -> None:
+    daily = Schedule(build, "0 8 * * *", 3, key="k", tz="Europe/Berlin", overlap="skip")
+    Schedule(audit, "1h", "x", meta=Meta(request="r"), key="a")
+    Schedule(audit, "1h", "x", key="a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Schedule(build, "1h", "x", key="k")  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+    Schedule(build, "1h", 3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    del daily
 
 
 def plain_code(app: App) -> None:

@@ -6,6 +6,7 @@ from flowli.attempt import Attempt, Cancel, Retry, current_attempt
 from flowli.backoff import Backoff
 from flowli.bound import BoundJob
 from flowli.context import ContextSource
+from flowli.declared import Schedule
 from flowli.errors import (
     DefinitionError,
     DriverClosed,
@@ -26,6 +27,7 @@ from flowli.errors import (
 from flowli.handles import JobHandle, ScheduleHandle
 from flowli.job import Job, job
 from flowli.options import CallOptions, Defaults
+from flowli.rules import ScheduleOptions
 from flowli.runner import Runner
 from flowli.runtime import Flowli
 from flowli.sync import SyncBoundJob, SyncJobHandle
@@ -55,7 +57,9 @@ __all__ = [
     "QueueFull",
     "Retry",
     "Runner",
+    "Schedule",
     "ScheduleHandle",
+    "ScheduleOptions",
     "SchedulingError",
     "StrategyError",
     "SyncBoundJob",

@@ -22,6 +22,7 @@ from flowli.handles import JobHandle, Receipt, ScheduleHandle
 from flowli.ids import check_id
 from flowli.job import Job
 from flowli.options import CallOptions
+from flowli.rules import ScheduleOptions
 from flowli.schedules import put_schedule
 from flowli.strategies import persist, persist_many
 
@@ -162,7 +163,7 @@ class BoundJob(Generic[_I_contra, _M_contra, _R_co]):
         *,
         key: str | None = None,
         tz: str = "UTC",
-        **options: Unpack[CallOptions],
+        **options: Unpack[ScheduleOptions],
     ) -> ScheduleHandle: ...
     @overload
     async def schedule(
@@ -173,7 +174,7 @@ class BoundJob(Generic[_I_contra, _M_contra, _R_co]):
         meta: _M,
         key: str | None = None,
         tz: str = "UTC",
-        **options: Unpack[CallOptions],
+        **options: Unpack[ScheduleOptions],
     ) -> ScheduleHandle: ...
     @overload
     async def schedule(
@@ -184,7 +185,7 @@ class BoundJob(Generic[_I_contra, _M_contra, _R_co]):
         *,
         key: str | None = None,
         tz: str = "UTC",
-        **options: Unpack[CallOptions],
+        **options: Unpack[ScheduleOptions],
     ) -> ScheduleHandle: ...
     @overload
     async def schedule(
@@ -196,7 +197,7 @@ class BoundJob(Generic[_I_contra, _M_contra, _R_co]):
         meta: _M_contra,
         key: str | None = None,
         tz: str = "UTC",
-        **options: Unpack[CallOptions],
+        **options: Unpack[ScheduleOptions],
     ) -> ScheduleHandle: ...
     async def schedule(
         self: BoundJob[Any, Any, Any],
@@ -207,13 +208,14 @@ class BoundJob(Generic[_I_contra, _M_contra, _R_co]):
         meta: Any = None,
         key: str | None = None,
         tz: str = "UTC",
-        **options: Unpack[CallOptions],
+        **options: Unpack[ScheduleOptions],
     ) -> Any:
         """Store a recurring definition: cron fields (five, or six with seconds first), ``@daily`` and its kin, or an
         interval.
 
         ``key`` names it: the same key again updates. Without one it is derived from job, ``when``, ``tz`` and input.
-        Raises SchedulingError for what cannot be understood or never comes.
+        `ScheduleOptions` bound it and say what becomes of missed and of overlapping instants. Raises SchedulingError
+        for what cannot be understood or never comes.
         """
         return await put_schedule(self._core, self._job, when, input, meta, key=key, tz=tz, given=options)
 

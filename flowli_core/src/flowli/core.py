@@ -7,7 +7,7 @@ anything with what it holds.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -22,6 +22,7 @@ from flowli.turns import Turns
 from flowli.wire import encode_head
 
 if TYPE_CHECKING:
+    from flowli.declared import Schedule
     from flowli.job import Job
     from flowli.runtime import Flowli
 
@@ -48,6 +49,7 @@ class Core:
         driver_name: str | None,
         process_local: bool,
         defaults: Options,
+        schedules: Sequence[Schedule[Any]] = (),
     ) -> None:
         self.flowli = flowli
         self.jobs = jobs
@@ -56,6 +58,7 @@ class Core:
         self.driver_name = driver_name
         self.process_local = process_local
         self.defaults = defaults
+        self.schedules = schedules
         self.turns: Turns = Turns()
         self.watches: Watches = Watches()
         self._plans: dict[str, Plan] = {}

@@ -1,25 +1,24 @@
 """Firing schedules that are due: one compare-and-set each, from as many runners as there are.
 
-It knows recurrence and the ids of the jobs that come of it. It refuses to know leaders, locks and the definition of the
-job: what a schedule fires is in its own record.
+It knows the store's verbs for schedules. It refuses to know leaders, locks and the definition of the job: what a
+schedule fires is in its own record, and which instants make jobs is `flowli.instants`' to say.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 
-from flowli.cron import parse_when
-from flowli.driver import Change, Driver, Millis, NewJob, StoredSchedule
+from flowli.driver import Change, Driver, Millis, StoredSchedule
 from flowli.errors import DriverClosed, DriverError, SchedulingError
+from flowli.instants import successor_of
 from flowli.journal import logger
-from flowli.wire import ScheduleBody, Unreadable, decode_head, decode_schedule, encode_head, encode_schedule
+from flowli.wire import ScheduleBody, Unreadable, decode_schedule
 
-__all__ = ["fire_due", "successor_of", "try_to_fire"]
+__all__ = ["fire_due", "try_to_fire"]
 
 _AT_ONCE = 100
 _BROKEN_AGAIN = 60_000
-_recurrence = lru_cache(maxsize=4096)(parse_when)
 
 
 async def try_to_fire(driver: Driver, now: Millis) -> bool:
@@ -44,51 +43,43 @@ async def fire_due(driver: Driver, now: Millis) -> int:
         page = await driver.list_schedules(due=True, limit=_AT_ONCE)
         if not page.items:
             return fired
-        changes = [change for stored in page.items if (change := _change(stored, now)) is not None]
+        read = [(stored, _read(stored)) for stored in page.items if stored.next_run_at is not None]
+        busy = await _unsettled(driver, [body for _, body in read if isinstance(body, ScheduleBody)])
+        changes = [_change(stored, body, now, busy) for stored, body in read]
         changed = await driver.change_schedules(changes)
         fired += sum(one.applied and bool(change.jobs) for one, change in zip(changed, changes, strict=True))
         if len(page.items) < _AT_ONCE:
             return fired
 
 
-def _change(stored: StoredSchedule, now: Millis) -> Change | None:
-    if stored.next_run_at is None:
-        return None
-    now = Millis(max(now, stored.next_run_at))
+def _read(stored: StoredSchedule) -> ScheduleBody | Exception:
     try:
-        body = decode_schedule(stored.body)
-        successor, job = successor_of(stored, body, now)
-    except Exception as exc:
-        # Kept as it is, for a runner that can read it, and out of the way of the others. Damage may surface anywhere,
-        # and only the two that say nothing of what is stored are quoted.
-        why = exc if isinstance(exc, Unreadable | SchedulingError) else f"it is damaged ({type(exc).__name__})"
-        logger.error("schedule %r cannot be fired here, looking again in a minute: %s", stored.key, why)
-        later = replace(stored, next_run_at=Millis(now + _BROKEN_AGAIN))
-        return Change(key=stored.key, expected=stored.version, successor=later)
-    return Change(key=stored.key, expected=stored.version, successor=successor, jobs=() if job is None else (job,))
+        return decode_schedule(stored.body)
+    except Exception as exc:  # damage may surface anywhere
+        return exc
 
 
-def successor_of(stored: StoredSchedule, body: ScheduleBody, now: Millis) -> tuple[StoredSchedule, NewJob | None]:
-    """The schedule after firing, and the job of the latest instant that has come: missed ones are not made up for."""
-    assert stored.next_run_at is not None
-    recurrence = _recurrence(body.when, body.tz)
-    since = stored.next_run_at
-    if recurrence.next_after(Millis(since - 1), anchor=body.anchor) != since:
-        # Put off by a runner that could not read it: the first instant that was missed counts.
-        since = recurrence.next_after(body.last_run_at or body.anchor, anchor=body.anchor)
-        if since > now:
-            return replace(stored, next_run_at=since), None
-    instant = recurrence.latest_at(now, since=since)
-    id = f"{stored.key}:{body.revision}:{instant}"
-    head = decode_head(body.head)
-    job = NewJob(
-        id=id,
-        queue=body.queue,
-        name=body.name,
-        head=encode_head(head.options, created_at=now, schedule_key=stored.key),
-        body=body.body,
-        priority=body.priority,
-    )
-    after = replace(body, last_run_at=instant, last_job_id=id)
-    following = recurrence.next_after(instant, anchor=body.anchor)
-    return replace(stored, next_run_at=following, body=encode_schedule(after)), job
+async def _unsettled(driver: Driver, bodies: Sequence[ScheduleBody]) -> frozenset[str]:
+    """Ids of the last jobs that are not settled, of those schedules that ask."""
+    ids = [body.last_job_id for body in bodies if body.rules.overlap != "allow" and body.last_job_id is not None]
+    if not ids:
+        return frozenset()
+    found = await driver.get_jobs(ids)
+    return frozenset(job.id for job in found if job is not None and not job.state.is_terminal)
+
+
+def _change(stored: StoredSchedule, body: ScheduleBody | Exception, now: Millis, busy: frozenset[str]) -> Change:
+    now = Millis(max(now, stored.next_run_at or now))
+    why = body
+    if isinstance(body, ScheduleBody):
+        try:
+            successor, jobs = successor_of(stored, body, now, is_busy=body.last_job_id in busy)
+            return Change(key=stored.key, expected=stored.version, successor=successor, jobs=jobs)
+        except Exception as exc:
+            why = exc
+    # Kept as it is, for a runner that can read it, and out of the way of the others. Only the two that say nothing of
+    # what is stored are quoted.
+    said = why if isinstance(why, Unreadable | SchedulingError) else f"it is damaged ({type(why).__name__})"
+    logger.error("schedule %r cannot be fired here, looking again in a minute: %s", stored.key, said)
+    later = replace(stored, next_run_at=Millis(now + _BROKEN_AGAIN))
+    return Change(key=stored.key, expected=stored.version, successor=later)

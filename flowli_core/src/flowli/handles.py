@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from pydantic import ValidationError as PydanticError
 
 from flowli.core import Core
-from flowli.driver import Act, Change, Deed, Millis, State, StoredJob, StoredSchedule
+from flowli.driver import Act, Deed, Millis, State, StoredJob, StoredSchedule
 from flowli.durations import millis_to_instant, parse_timeout
 from flowli.errors import (
     JobCancelledError,
@@ -20,10 +20,12 @@ from flowli.errors import (
     JobNotFoundError,
     ValidationError,
 )
+from flowli.instants import next_instants
 from flowli.job import Job
 from flowli.reading import read_job
 from flowli.records import JobError, JobRecord
 from flowli.repeat import repeat
+from flowli.steering import delete_schedule, pause_schedule, resume_schedule, trigger_schedule
 from flowli.wire import ScheduleBody
 
 __all__ = ["JobHandle", "Receipt", "ScheduleHandle", "cancel_job"]
@@ -188,17 +190,25 @@ class ScheduleHandle:
         at = self._stored.next_run_at
         return None if at is None else millis_to_instant(at)
 
+    async def pause(self) -> bool:
+        """Fire nothing until `resume`, whoever puts the definition again. False if the schedule is gone."""
+        return await pause_schedule(self._core, self.key) is not None
+
+    async def resume(self) -> bool:
+        """Fire again from the next instant on: a pause is not made up for. False if the schedule is gone."""
+        return await resume_schedule(self._core, self.key) is not None
+
+    async def trigger(self) -> str | None:
+        """Make one job now, beside its instants and also while it is paused; the job's id. None if it is gone."""
+        return await trigger_schedule(self._core, self.key)
+
     async def delete(self) -> bool:
         """Remove the schedule; jobs that it made go on. False if it is gone already."""
-        driver = await self._core.driver("delete()")
-        expected = self._stored.version
-        while expected:
-            change = Change(key=self.key, expected=expected, successor=None)
-            [changed] = await repeat(lambda change=change: driver.change_schedules([change]))  # type: ignore[misc]
-            if changed.applied:
-                return True
-            expected = 0 if changed.stands is None else changed.stands.version
-        return False
+        return await delete_schedule(self._core, self.key)
+
+    def preview(self, most: int = 5) -> list[datetime]:
+        """The next instants of the definition as of the call, paused or not."""
+        return [millis_to_instant(at) for at in next_instants(self._body, most)]
 
     def __repr__(self) -> str:
         return f"<ScheduleHandle {self.key!r} {self.when!r} {self.tz}>"

@@ -5,13 +5,16 @@ It knows the driver's reads. It refuses to know payload types: records carry wha
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from flowli.core import Core
 from flowli.driver import State
 from flowli.errors import ValidationError
 from flowli.handles import cancel_job
-from flowli.reading import read_job, read_runner, read_schedule
+from flowli.reading import preview, read_job, read_runner, read_schedule
 from flowli.records import JobRecord, Page, QueueCounts, RunnerRecord, ScheduleRecord
 from flowli.repeat import repeat
+from flowli.steering import delete_schedule, pause_schedule, resume_schedule, trigger_schedule
 
 __all__ = ["Control", "Inspect"]
 
@@ -59,6 +62,12 @@ class Inspect:
         found = await repeat(lambda: driver.list_schedules(limit=limit, cursor=cursor))
         return Page([read_schedule(stored) for stored in found.items], found.cursor)
 
+    async def get_next_runs(self, key: str, *, limit: int = 5) -> list[datetime]:
+        """The next instants (at most 500) of a schedule, paused or not; none when there is no such schedule."""
+        driver, limit = await self._core.driver("get_next_runs()"), _checked(limit)
+        [stored] = await repeat(lambda: driver.get_schedules([key]))
+        return [] if stored is None else preview(stored, limit)
+
     async def get_runners(self) -> list[RunnerRecord]:
         """The runners that said within the last 30 s that they live."""
         driver = await self._core.driver("get_runners()")
@@ -77,6 +86,22 @@ class Control:
     async def cancel(self, id: str) -> bool:
         """Cancel what waits, at once, and ask what runs to stop. False if the job is over, or unknown."""
         return await cancel_job(self._core, None, id)
+
+    async def pause(self, *, schedule: str) -> bool:
+        """Fire nothing of a schedule until it is resumed, also if it is put again. False if it is unknown."""
+        return await pause_schedule(self._core, schedule) is not None
+
+    async def resume(self, *, schedule: str) -> bool:
+        """Fire a schedule again from its next instant on: a pause is not made up for. False if it is unknown."""
+        return await resume_schedule(self._core, schedule) is not None
+
+    async def trigger(self, schedule: str) -> str | None:
+        """Make one job of a schedule now, also while it is paused; the job's id. None if it is unknown."""
+        return await trigger_schedule(self._core, schedule)
+
+    async def delete(self, *, schedule: str) -> bool:
+        """Remove a schedule; jobs that it made go on. False if it is unknown."""
+        return await delete_schedule(self._core, schedule)
 
 
 def _checked(limit: int) -> int:

@@ -9,12 +9,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from flowli.driver import Millis, RunnerNote, State, StoredJob, StoredSchedule
-from flowli.durations import millis_to_instant
+from flowli.durations import from_millis, millis_to_instant
+from flowli.errors import SchedulingError
 from flowli.ids import made_at
-from flowli.records import JobRecord, RunnerRecord, ScheduleRecord, WaitingFor
+from flowli.instants import next_instants
+from flowli.records import JobRecord, RunnerRecord, ScheduleRecord, ScheduleRun, WaitingFor
 from flowli.wire import Head, Memo, Unreadable, decode_head, decode_memo, decode_note, decode_schedule, split_body
 
-__all__ = ["read_job", "read_memo", "read_runner", "read_schedule"]
+__all__ = ["preview", "read_job", "read_memo", "read_runner", "read_schedule"]
 
 
 def read_memo(stored: StoredJob) -> Memo:
@@ -93,9 +95,28 @@ def read_schedule(stored: StoredSchedule) -> ScheduleRecord:
         next_run_at=_instant(stored.next_run_at),
         last_run_at=_instant(body.last_run_at),
         last_job_id=body.last_job_id,
+        is_paused=body.is_paused,
+        is_declared=body.declared is not None,
+        runs=body.runs,
+        recent=tuple(ScheduleRun(instant=millis_to_instant(at), job_id=id) for at, id in body.recent),
+        waiting=len(body.backlog),
+        jitter=from_millis(body.rules.jitter),
+        start=_instant(body.rules.start),
+        end=_instant(body.rules.end),
+        limit=body.rules.limit,
+        misfire=body.rules.misfire,
+        overlap=body.rules.overlap,
         input_json=input_json,
         meta_json=meta_json,
     )
+
+
+def preview(stored: StoredSchedule, most: int) -> list[datetime]:
+    """The next instants of a stored schedule, paused or not; none where it cannot be read."""
+    try:
+        return [millis_to_instant(at) for at in next_instants(decode_schedule(stored.body), most)]
+    except (Unreadable, SchedulingError):
+        return []
 
 
 def read_runner(note: RunnerNote) -> RunnerRecord:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar, overload
 
@@ -21,6 +21,7 @@ __all__ = [
     "QueueCounts",
     "RunnerRecord",
     "ScheduleRecord",
+    "ScheduleRun",
     "State",
     "WaitingFor",
 ]
@@ -105,6 +106,15 @@ class JobRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleRun:
+    """One job that a schedule made."""
+
+    instant: datetime
+    """The instant it stands for; of one that was triggered, when that was."""
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleRecord:
     """One durable recurring definition."""
 
@@ -115,9 +125,25 @@ class ScheduleRecord:
     tz: str
     queue: str
     next_run_at: datetime | None
+    """None for one that is paused or at its end."""
     last_run_at: datetime | None
     """The instant that was fired last."""
     last_job_id: str | None
+    is_paused: bool = False
+    is_declared: bool = False
+    """Its definition stands in code (``schedules=`` of a runtime)."""
+    runs: int = 0
+    """How many jobs its instants made."""
+    recent: tuple[ScheduleRun, ...] = ()
+    """The last ten, the latest last."""
+    waiting: int = 0
+    """Instants that wait for the last job to be settled (``overlap="queue"``)."""
+    jitter: timedelta = timedelta(0)
+    start: datetime | None = None
+    end: datetime | None = None
+    limit: int | None = None
+    misfire: str = "once"
+    overlap: str = "allow"
     input_json: bytes | None = field(default=None, repr=False)
     meta_json: bytes | None = field(default=None, repr=False)
 

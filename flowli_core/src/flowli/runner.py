@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any, Self, TypeVar
 
 from flowli.conversation import Terms
+from flowli.declared import reconcile
 from flowli.durations import parse_span, to_millis
 from flowli.errors import DriverClosed, StrategyError, ValidationError
 from flowli.events import RunnerEvent
@@ -181,6 +182,7 @@ class Runner:
             stack.callback(self._leave)
             await self._core.enter()
             stack.push_async_callback(self._core.leave)
+            await reconcile(self._core)
             driver = await self._core.driver("A runner cannot work")
             self._shift = Shift(self._core, driver, self._terms, self._journal, self._concurrency)
             stack.push_async_callback(self._close, self._shift)

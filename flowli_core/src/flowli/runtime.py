@@ -6,6 +6,7 @@ It knows registration: names, duplicates, what is reserved. It refuses to execut
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
 from types import MappingProxyType, ModuleType
 from typing import Any, ClassVar, Generic, Self, TypeGuard
 
@@ -14,6 +15,7 @@ from typing_extensions import TypeVar
 from flowli.bound import BoundJob
 from flowli.context import Context, ContextSource, Lifespan
 from flowli.core import Core
+from flowli.declared import Schedule, check_declared, reconcile
 from flowli.driver import Driver
 from flowli.errors import DefinitionError
 from flowli.hub import hub_of
@@ -38,6 +40,7 @@ class Flowli(Generic[_C_co]):
     """Jobs, a context, and optionally a driver. Any number of runtimes may carry a job; several may share a driver.
 
     ``context`` is a value or a factory (`ContextSource`), ``lifespan`` makes what lives as long as the runtime is open.
+    ``schedules`` are written to the store by ``async with`` and by runners, where their definition in code changed.
     Raises DefinitionError for duplicate or reserved names, and for a job that takes ``ctx`` where the context is None.
     """
 
@@ -66,6 +69,7 @@ class Flowli(Generic[_C_co]):
         jobs: Iterable[Job[_C_co, Any, Any, Any]] | Mapping[str, Job[_C_co, Any, Any, Any]] | ModuleType = (),
         defaults: Defaults | None = None,
         lifespan: Lifespan | None = None,
+        schedules: Iterable[Schedule[_C_co]] = (),
     ) -> None:
         found = dict(self.__flowli_jobs__)
         for extra in _listed(jobs):
@@ -84,6 +88,7 @@ class Flowli(Generic[_C_co]):
             driver_name=None if driver is None else str(driver),
             process_local=driver is not None and driver.process_local,
             defaults=(defaults or Defaults()).resolved(),
+            schedules=check_declared(schedules, found, type(self).__name__),
         )
 
     @property
@@ -115,7 +120,11 @@ class Flowli(Generic[_C_co]):
         return job
 
     async def __aenter__(self) -> Self:
-        await self.__flowli__.enter(certain=True)
+        async with AsyncExitStack() as stack:
+            await self.__flowli__.enter(certain=True)
+            stack.push_async_callback(self.__flowli__.leave)
+            await reconcile(self.__flowli__)
+            stack.pop_all()
         return self
 
     async def __aexit__(self, *exc: object) -> None:

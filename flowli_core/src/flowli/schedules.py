@@ -1,7 +1,7 @@
 """Putting a schedule: a durable recurring definition, written by compare-and-set under its key.
 
 It knows what makes two definitions the same. It refuses to fire (`flowli.firing`) and to compute instants
-(`flowli.cron`).
+(`flowli.instants`).
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from datetime import timedelta
 from typing import Any
 
 from flowli.core import Core
-from flowli.cron import Recurrence, parse_when
-from flowli.driver import Change, Driver, Millis, StoredSchedule
-from flowli.errors import ValidationError
+from flowli.cron import parse_when
+from flowli.driver import Millis, StoredSchedule
+from flowli.errors import SchedulingError, ValidationError
 from flowli.handles import ScheduleHandle
 from flowli.ids import check_id
+from flowli.instants import anchored, next_instants, stored_as
 from flowli.job import Job
-from flowli.repeat import repeat
+from flowli.rules import take_rules
+from flowli.steering import Revised, change_schedule
 from flowli.strategies import encode_payload, prepare
-from flowli.wire import ScheduleBody, Unreadable, decode_schedule, encode_schedule
+from flowli.wire import ScheduleBody, Unreadable, decode_schedule
 
-__all__ = ["put_schedule"]
+__all__ = ["check_key", "definition_of", "put_definition", "put_schedule"]
 
 _MOST_KEY = 150
 """Bytes: the ids of its jobs are the key, a revision and an instant."""
@@ -42,67 +44,86 @@ async def put_schedule(
 ) -> ScheduleHandle:
     """Store the definition, or update the one under this key; the same definition again changes nothing."""
     core.need_hub(f"Job {job.name!r} cannot use schedule()")
+    wanted = definition_of(core, job, when, input, meta, tz=tz, given=given)
+    return await put_definition(core, check_key(key) if key is not None else _derived_key(wanted), wanted)
+
+
+def definition_of(
+    core: Core,
+    job: Job[Any, Any, Any, Any],
+    when: str | timedelta,
+    input: Any,
+    meta: Any,
+    *,
+    tz: str,
+    given: Mapping[str, Any],
+) -> ScheduleBody:
+    """The definition, checked. Raises SchedulingError and ValidationError."""
     if "id" in given:
         raise ValidationError("schedule() takes no id=: each of its jobs gets its own. Name the schedule with key=.")
-    recurrence = parse_when(when, tz)
-    ready = prepare(core, job, given)
-    wanted = ScheduleBody(
+    rules, rest = take_rules(given)
+    ready = prepare(core, job, rest)
+    return ScheduleBody(
         name=job.name,
-        when=recurrence.canonical,
+        when=parse_when(when, tz).canonical,
         tz=tz,
         queue=ready.options.queue,
         priority=ready.options.priority,
         head=ready.head,
         body=encode_payload(job, input, meta),
         anchor=Millis(0),
+        rules=rules,
     )
-    driver = await core.driver("schedule")
-    return await _put(core, driver, _checked_key(key) if key is not None else _derived_key(wanted), wanted, recurrence)
 
 
-async def _put(core: Core, driver: Driver, key: str, wanted: ScheduleBody, recurrence: Recurrence) -> ScheduleHandle:
-    [stands] = await repeat(lambda: driver.get_schedules([key]))
-    now = (await repeat(lambda: driver.overview(()))).now
-    while True:
-        stored, body = _merged(key, stands, wanted, recurrence, now)
-        if stands is not None and stored.body == stands.body:
-            return ScheduleHandle(core, stands, body)
-        change = Change(key=key, expected=0 if stands is None else stands.version, successor=stored)
-        [changed] = await repeat(lambda change=change: driver.change_schedules([change]))  # type: ignore[misc]
-        if changed.applied and changed.stands is not None:
-            return ScheduleHandle(core, changed.stands, body)
-        stands = changed.stands
+async def put_definition(core: Core, key: str, wanted: ScheduleBody) -> ScheduleHandle:
+    """Write it over what stands under the key; what is paused stays so, and what was fired stays known."""
+
+    def revise(stands: StoredSchedule | None, now: Millis) -> Revised | None:
+        body = _merged(_read(stands), wanted, now)
+        if not next_instants(body, 1) and body.runs == 0:
+            raise SchedulingError(f"Schedule {key!r} has no instant that is still to come: look at its start and end.")
+        stored = stored_as(stands or StoredSchedule(key=key, version=0, next_run_at=None, body=b""), body, now)
+        return None if stands is not None and stored.body == stands.body else Revised(stored)
+
+    stands = await change_schedule(core, key, revise)
+    assert stands is not None
+    return ScheduleHandle(core, stands, decode_schedule(stands.body))
 
 
-def _merged(
-    key: str, stands: StoredSchedule | None, wanted: ScheduleBody, recurrence: Recurrence, now: Millis
-) -> tuple[StoredSchedule, ScheduleBody]:
-    """What to write over what stands. The rhythm begins anew only where ``when`` or ``tz`` changed."""
-    found: ScheduleBody | None = None
-    if stands is not None:
-        try:
-            found = decode_schedule(stands.body)
-        except Unreadable:
-            found = None
-    if stands is None or found is None:
-        body = replace(wanted, anchor=now)
-        next_run_at: Millis | None = recurrence.next_after(now, anchor=now)
-        return StoredSchedule(key=key, version=0, next_run_at=next_run_at, body=encode_schedule(body)), body
-    same_rhythm = (found.when, found.tz) == (wanted.when, wanted.tz)
+def _read(stands: StoredSchedule | None) -> ScheduleBody | None:
+    try:
+        return None if stands is None else decode_schedule(stands.body)
+    except Unreadable:
+        return None
+
+
+def _merged(found: ScheduleBody | None, wanted: ScheduleBody, now: Millis) -> ScheduleBody:
+    """The row of instants begins anew only where ``when``, ``tz`` or the start changed."""
+    if found is None:
+        return anchored(wanted, now)
+    row = (wanted.when, wanted.tz, wanted.rules.start)
+    if (found.when, found.tz, found.rules.start) == row:
+        body = replace(wanted, anchor=found.anchor, past=found.past)
+    else:
+        body = anchored(wanted, now)
     body = replace(
-        wanted,
-        anchor=found.anchor if same_rhythm else now,
+        body,
+        declared=wanted.declared or found.declared,
+        is_paused=found.is_paused,
+        runs=found.runs,
         last_run_at=found.last_run_at,
         last_job_id=found.last_job_id,
+        recent=found.recent,
+        backlog=found.backlog if wanted.rules.overlap == "queue" else (),
+        revision=found.revision,
     )
-    body = replace(body, revision=found.revision)
-    if body != found:
-        body = replace(body, revision=found.revision + 1)
-    next_run_at = stands.next_run_at if same_rhythm else recurrence.next_after(now, anchor=now)
-    return StoredSchedule(key=key, version=0, next_run_at=next_run_at, body=encode_schedule(body)), body
+    is_same = replace(body, declared=None) == replace(found, declared=None)
+    return body if is_same else replace(body, revision=found.revision + 1)
 
 
-def _checked_key(key: str) -> str:
+def check_key(key: str) -> str:
+    """The key as it was given, if a schedule can have it; otherwise ValidationError."""
     check_id(key)
     if len(key.encode()) > _MOST_KEY:
         raise ValidationError(f"A schedule's key has at most {_MOST_KEY} bytes; this one has {len(key.encode())}.")

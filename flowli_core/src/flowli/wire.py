@@ -21,6 +21,7 @@ from flowli.backoff import Backoff
 from flowli.driver import Millis
 from flowli.options import BUILT_IN, Options
 from flowli.records import FailureReason, JobError, WaitingFor
+from flowli.rules import EVERY_INSTANT, Rules
 
 __all__ = [
     "FORMAT",
@@ -191,26 +192,46 @@ class ScheduleBody:
     head: bytes
     body: bytes
     anchor: Millis
-    """When an interval began to count."""
+    """From when an interval counts."""
+    rules: Rules = EVERY_INSTANT
     revision: int = 1
     """Grows with each change of the definition; part of the ids of its jobs."""
+    declared: str | None = None
+    """Which definition in code this was last made the same as."""
+    is_paused: bool = False
+    past: Millis | None = None
+    """The latest instant that was dealt with, where it is not ``last_run_at``: nothing up to it is fired any more."""
+    runs: int = 0
+    """How many jobs its instants made."""
     last_run_at: Millis | None = None
     last_job_id: str | None = None
+    backlog: tuple[Millis, ...] = ()
+    """Instants that wait until the last job is settled."""
+    recent: tuple[tuple[Millis, str], ...] = ()
+    """The last jobs: instant and id, the latest last."""
+
+
+_SCHEDULE_KEYS = {
+    "name": "n",
+    "when": "w",
+    "tz": "z",
+    "queue": "q",
+    "priority": "p",
+    "anchor": "a",
+    "revision": "r",
+    "last_run_at": "l",
+    "last_job_id": "j",
+}
+_SCHEDULE_EXTRAS = {"declared": "d", "is_paused": "o", "past": "t", "runs": "u", "backlog": "b", "recent": "h"}
 
 
 def encode_schedule(body: ScheduleBody) -> bytes:
-    """Schedule bytes: a line of JSON, a line of head, then the job's body."""
-    found: dict[str, Any] = {
-        "n": body.name,
-        "w": body.when,
-        "z": body.tz,
-        "q": body.queue,
-        "p": body.priority,
-        "a": body.anchor,
-        "r": body.revision,
-        "l": body.last_run_at,
-        "j": body.last_job_id,
-    }
+    """Schedule bytes: a line of JSON, a line of head, then the job's body; what is usual is left out."""
+    found: dict[str, Any] = {key: getattr(body, name) for name, key in _SCHEDULE_KEYS.items()}
+    found |= {key: value for name, key in _SCHEDULE_EXTRAS.items() if (value := getattr(body, name))}
+    if body.rules != EVERY_INSTANT:
+        usual = EVERY_INSTANT._asdict()
+        found["x"] = {name: value for name, value in body.rules._asdict().items() if value != usual[name]}
     return b"%b%b\n%b\n%b" % (FORMAT, to_json(found), body.head, body.body)
 
 
@@ -222,25 +243,23 @@ def decode_schedule(body: bytes) -> ScheduleBody:
     head, _, job_body = rest.partition(b"\n")
     found = _object(text, "definition")
     try:
-        _of_kind(found, "nwzq", str)
-        _of_kind(found, "par", int)
+        _of_kind(found, "nwzqd", str)
+        _of_kind(found, "partu", int)
         _of_kind(found, "l", int, NoneType)
         _of_kind(found, "j", str, NoneType)
-        return ScheduleBody(
-            name=found["n"],
-            when=found["w"],
-            tz=found["z"],
-            queue=found["q"],
-            priority=found["p"],
-            head=head,
-            body=job_body,
-            anchor=found["a"],
-            revision=found["r"],
-            last_run_at=found["l"],
-            last_job_id=found["j"],
-        )
-    except (LookupError, TypeError):
+        values: dict[str, Any] = {name: found[key] for name, key in _SCHEDULE_KEYS.items()}
+        values |= {name: found[key] for name, key in _SCHEDULE_EXTRAS.items() if key in found}
+        values["backlog"] = tuple(Millis(int(at)) for at in found.get("b", ()))
+        values["recent"] = tuple((Millis(int(at)), str(id)) for at, id in found.get("h", ()))
+        return ScheduleBody(**values, rules=_rules(found.get("x", {})), head=head, body=job_body)
+    except (LookupError, TypeError, ValueError):
         raise Unreadable("its definition is damaged") from None
+
+
+def _rules(found: dict[str, Any]) -> Rules:
+    _of_kind(found, ("jitter", "start", "end", "limit", "misfire_cap"), int)
+    _of_kind(found, ("misfire", "overlap"), str)
+    return EVERY_INSTANT._replace(**{name: value for name, value in found.items() if name in Rules._fields})
 
 
 def encode_note(*, host: str, pid: int, jobs: tuple[str, ...]) -> bytes:
