@@ -18,6 +18,7 @@ from flowli.resp.sending import Speller
 from flowli_redis.failures import is_missing_script, refusal
 from flowli_redis.links import CONNECT_SECONDS, Link, Settings
 from flowli_redis.listening import Listener
+from flowli_redis.patience import Patience
 
 __all__ = ["RedisTransport"]
 
@@ -36,6 +37,7 @@ class RedisTransport:
         self._slots = asyncio.Semaphore(_MOST_LINKS)
         self._idle: list[Link] = []
         self._sleepers: list[Link] = []
+        self._patience = Patience()
         self._hearing = Hearing(channel, self._gate)
         self._listener = Listener(settings, self._hearing)
         self._speller = Speller()
@@ -47,7 +49,7 @@ class RedisTransport:
     async def run(self, requests: Sequence[Request], *, writes: bool) -> Sequence[Any]:
         """The replies to requests sent together, on a connection that nothing waits on."""
         self.check()
-        async with self._gate.within(CONNECT_SECONDS + 2 * _REPLY_SECONDS, writes=writes), self._slots:
+        async with self._slots:
             link = await self._take(self._idle)
             replies = await self._converse(link, requests, _REPLY_SECONDS, writes=writes)
             await self._give_back(link, self._idle)
@@ -59,10 +61,9 @@ class RedisTransport:
         if self._settings.in_process:
             return await self._look(keys, seconds, call)
         pop = ("BZPOPMIN", *keys, f"{seconds:.3f}")
-        async with self._gate.within(seconds + CONNECT_SECONDS + 2 * _REPLY_SECONDS, writes=True):
-            link = await self._take(self._sleepers)
-            replies = await self._converse(link, [Plain(pop), call], seconds + _REPLY_SECONDS, writes=True)
-            await self._give_back(link, self._sleepers)
+        link = await self._take(self._sleepers)
+        replies = await self._converse(link, [Plain(pop), call], seconds + _REPLY_SECONDS, writes=True)
+        await self._give_back(link, self._sleepers)
         return self._answers(replies, writes=True)[1]
 
     async def _look(self, keys: Sequence[str], seconds: float, call: Call) -> Any:
@@ -86,6 +87,7 @@ class RedisTransport:
         """End what is under way with DriverClosed, and every connection. In a fork the parent's are left alone."""
         if not self._gate.shut():
             return
+        self._patience.lose()
         await self._listener.stop()
         await self._drop_idle_links()
 
@@ -95,7 +97,9 @@ class RedisTransport:
             if not link.has_ended:
                 return link
             await link.close()
-        return await Link.open(self._settings)
+        self.check()  # the driver may have been closed while this call waited for a slot
+        async with self._gate.within(2 * CONNECT_SECONDS, writes=False):
+            return await Link.open(self._settings)
 
     async def _give_back(self, link: Link, links: list[Link]) -> None:
         if self._gate.is_shut:
@@ -104,14 +108,17 @@ class RedisTransport:
             links.append(link)
 
     async def _converse(self, link: Link, requests: Sequence[Request], seconds: float, *, writes: bool) -> list[Any]:
+        self._patience.begin(link, seconds)
         try:
-            async with asyncio.timeout(seconds):
-                return await self._speller.send(requests, link.send, is_missing_script)
-        except (RedisError, OSError, TimeoutError) as error:
+            return await self._speller.send(requests, link.send, is_missing_script)
+        except (RedisError, OSError) as error:
             self.check()
             self._speller.forget()
             await self._drop_idle_links()
-            raise lost(self._settings.where, type(error).__name__, maybe_written=writes) from None
+            reason = "TimeoutError" if link.was_given_up else type(error).__name__
+            raise lost(self._settings.where, reason, maybe_written=writes) from None
+        finally:
+            self._patience.end(link)
 
     async def _drop_idle_links(self) -> None:
         """What ended one connection has most likely ended those that were idle."""

@@ -21,6 +21,8 @@ _SETTLED = {
     ord("G"): Settled.GONE,
 }
 
+_STATES = {state: (letter, state.is_terminal) for state, letter in LETTERS.items()}
+
 _LONGEST_SLEEP = 2.0
 """Seconds between two looks of a waiting claim: the price of a wake-up that died with the runner that took it."""
 
@@ -105,11 +107,12 @@ def _settle_call(space: Namespace, settlements: Sequence[Settlement], now: Milli
     number = {queue: place for place, queue in enumerate(dict.fromkeys([item.queue for item in settlements]), 1)}
     args: list[Arg] = [instant(now), 0]
     for job_id, queue, token, state, memo, due, delay, keep_for in settlements:
-        if state.is_terminal:
-            at: Arg = f"+{max(keep_for, 0)}"
+        letter, is_terminal = _STATES[state]
+        if is_terminal:
+            at: Arg = f"+{keep_for}" if keep_for > 0 else "+0"
         else:
             at = f"+{delay or 0}" if due is None else due
-        args += (number[queue], job_id, token, LETTERS[state], at, memo)
+        args += (number[queue], job_id, token, letter, at, memo)
     return script("settle").call(space.keys, list(number), args)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from flowli.errors import DefinitionError
 
@@ -11,6 +12,7 @@ __all__ = ["LAYOUT", "Keys"]
 LAYOUT = b"1"
 """The number of this layout, kept in ``meta``. A release that changes what a key holds changes it."""
 
+_MOST_REMEMBERED = 1_000
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -27,6 +29,7 @@ class Keys:
             raise DefinitionError(message)
         self.prefix = prefix
         self._root = f"flowli:{{{prefix}}}:"
+        self._of_script: dict[tuple[str, Sequence[str]], tuple[str, ...]] = {}
 
     def fixed(self, name: str) -> str:
         """A key that the namespace has once. ``none`` is declared and deleted but never written."""
@@ -35,6 +38,19 @@ class Keys:
     def of_queue(self, name: str, queue: str) -> str:
         """A key that each queue has."""
         return f"{self._root}{name}:{queue}"
+
+    def of_script(
+        self, script: str, fixed: Sequence[str], of_queue: Sequence[str], queues: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """All keys of a script, those of each queue in the queues' order; remembered, as nearly every call has them."""
+        found = self._of_script.get((script, queues))
+        if found is None:
+            named = [self.fixed(name) for name in fixed]
+            named += [self.of_queue(name, queue) for queue in queues for name in of_queue]
+            if len(self._of_script) >= _MOST_REMEMBERED:
+                self._of_script.clear()
+            found = self._of_script[script, queues] = tuple(named)
+        return found
 
     def wake(self, queue: str) -> str:
         """Holds a token while the queue may have work for an idle runner."""

@@ -6,6 +6,7 @@ and LF behind, then queue, name, head, body. A state: letter, token, blank, expi
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from flowli.driver import Lease, Millis, NewJob, Recovered, State, StoredJob
@@ -38,25 +39,46 @@ def pack(job: NewJob) -> bytes:
     if not 0 <= job.priority <= 9:
         message = f"The priority of job {job.id!r} is {job.priority}; it has to be 0 to 9."
         raise ValueError(message)
-    queue, name = job.queue.encode(), job.name.encode()
-    sizes = (job.priority, len(queue), len(name), len(job.head))
-    return b"%d%d\t%d\t%d\n%b%b%b%b" % (*sizes, queue, name, job.head, job.body)
+    return _packed_front(job.priority, job.queue, job.name, job.head) + job.body
+
+
+@lru_cache(maxsize=4096)
+def _packed_front(priority: int, queue: str, name: str, head: bytes) -> bytes:
+    written, called = queue.encode(), name.encode()
+    sizes = (priority, len(written), len(called), len(head))
+    return b"%d%d\t%d\t%d\n%b%b%b" % (*sizes, written, called, head)
 
 
 def unpack(record: bytes) -> Record:
     """What `pack` wrote, behind what the script put in front."""
-    end = record.index(b"\n", 15)
-    queue_size, name_size, head_size = record[15:end].split(b"\t")
-    name_at = end + 1 + int(queue_size)
-    head_at = name_at + int(name_size)
-    body_at = head_at + int(head_size)
-    queue, name = record[end + 1 : name_at].decode(), record[name_at:head_at].decode()
-    return Record(record[14] - 48, queue, name, record[head_at:body_at], record[body_at:])
+    priority, queue, name, head, body_at = _front_of(record)
+    return Record(priority, queue, name, head, record[body_at:])
+
+
+def _front_of(record: bytes) -> tuple[int, str, str, bytes, int]:
+    """Priority, queue, name and head of a record, and where its body begins."""
+    sizes_end = record.index(b"\n", 15) + 1
+    body_at = sizes_end + _front_size(record[15:sizes_end])
+    return *_front(record[14:body_at]), body_at
+
+
+# Jobs of one kind differ in their bodies only: what is in front of these is read once.
+@lru_cache(maxsize=4096)
+def _front_size(sizes: bytes) -> int:
+    return sum(map(int, sizes.split(b"\t")))
+
+
+@lru_cache(maxsize=4096)
+def _front(front: bytes) -> tuple[int, str, str, bytes]:
+    sizes, _, rest = front[1:].partition(b"\n")
+    queue_size, name_size, _ = map(int, sizes.split(b"\t"))
+    name_end = queue_size + name_size
+    return front[0] - 48, rest[:queue_size].decode(), rest[queue_size:name_end].decode(), rest[name_end:]
 
 
 def lease_of(element: bytes, record: bytes, token: int, crash: bytes, state: bytes) -> Lease:
     """A lease, from an element of a lane (13 digits of its ready instant, id) and what is stored of the job."""
-    _, queue, name, head, body = unpack(record)
+    _, queue, name, head, body_at = _front_of(record)
     return Lease(
         element[13:].decode(),
         queue,
@@ -65,7 +87,7 @@ def lease_of(element: bytes, record: bytes, token: int, crash: bytes, state: byt
         int(crash.partition(b":")[0]) if crash else 0,
         Millis(int(element[:13])),
         head,
-        body,
+        record[body_at:],
         state.partition(b"\n")[2] if state else b"",
     )
 

@@ -31,9 +31,11 @@ class Script(NamedTuple):
         self, keys: Keys, queues: Sequence[str], args: Sequence[Arg], put: Mapping[str, str] | None = None
     ) -> Call:
         """A call with the keys of these queues, in their order; ``put`` gives fixed names another key."""
-        given = put or {}
-        named = [given.get(name) or keys.fixed(name) for name in self.fixed]
-        named += [keys.of_queue(name, queue) for queue in queues for name in self.of_queue]
+        named: Sequence[str] = keys.of_script(self.name, self.fixed, self.of_queue, tuple(queues))
+        if put:
+            named = list(named)
+            for name, key in put.items():
+                named[self.fixed.index(name)] = key
         return Call(self, named, args)
 
 
