@@ -155,7 +155,7 @@ class Link:
 
 
 # Its stub says that a command has one word.
-_pack = cast("Callable[[tuple[Arg, ...]], bytes]", hiredis.pack_command)
+_pack: Callable[[tuple[Arg, ...]], bytes] = cast("Any", hiredis).pack_command
 
 
 def _packed(commands: Sequence[tuple[Arg, ...]]) -> bytes:
