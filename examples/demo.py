@@ -89,7 +89,7 @@ async def a_delayed_job(shop: Shop, services: Services) -> None:
 
 
 async def a_schedule(shop: Shop, services: Services) -> None:
-    """schedule(): cron fields, here with seconds; whichever runner comes first fires it."""
+    """schedule(): cron fields, here with seconds; any runner may fire it, once."""
     schedule = await shop.close_the_till.schedule("* * * * * *", key="till", tz="Europe/Berlin")
     console.print(f"  {schedule.key!r} is due next at {schedule.next_run_at}")
     async with Runner(shop):
@@ -111,25 +111,27 @@ async def a_job_that_fails(shop: Shop, services: Services) -> None:
         try:
             await handle.result(timeout=30)
         except JobFailedError as failed:
-            check(services.card_attempts == 3, "charge_card was tried 3 times, with growing waits between")
+            first, second, third = services.charged_at
+            check(second - first < third - second, "charge_card was tried 3 times, with growing waits between")
             check(failed.error.type == "shop.CardDeclined", f"it is kept as failed: {failed.error.message}")
             return
     check(False, "charge_card fails")
 
 
 async def a_runner_that_dies(shop: Shop, services: Services) -> None:
-    """SIGKILL in the middle of a job: another runner completes it, and no failure is counted."""
+    """A runner is killed (SIGKILL) in the middle of a job: another completes it."""
     first = await start_runner(shop)
     handle = await shop.print_label.enqueue(order(42))
     await until(lambda: is_active(shop, handle.id), within=30)
-    os.kill(first.pid, signal.SIGKILL)
-    await first.wait()
-    console.print(f"  runner {first.pid} was killed while it printed; its lease of {LEASE_S:g}s runs out")
     second = await start_runner(shop)
     try:
-        began = time.monotonic()
+        os.kill(first.pid, signal.SIGKILL)
+        await first.wait()
+        killed_at = time.monotonic()
+        console.print(f"  runner {first.pid} was killed while it printed; its lease of {LEASE_S:g}s runs out")
         label = await handle.result(timeout=30)
-        check("attempt 2" in label, f"runner {second.pid} took over after {time.monotonic() - began:.1f}s: {label!r}")
+        took = time.monotonic() - killed_at
+        check("attempt 2" in label, f"runner {second.pid} took over after {took:.1f}s: {label!r}")
         record = await handle.record()
         check((record.failures, record.deliveries) == (0, 1), "one lost runner is counted, and no failure")
     finally:

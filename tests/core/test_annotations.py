@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import typing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,6 +70,13 @@ class Size(TypedDict):
     width: int
 
 
+class Plain(typing.TypedDict):
+    width: int
+
+
+async def takes_plain(size: Plain) -> None: ...
+
+
 @job
 async def sized(size: Size) -> int:
     return size["width"]
@@ -124,6 +133,13 @@ async def test_an_input_without_annotation_is_taken_as_it_is() -> None:
 
 async def test_a_typed_dict_is_an_input() -> None:
     assert await Annotated_(context=Services()).sized.run({"width": 3}) == 3
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="from 3.12 on pydantic reads the TypedDict of typing too")
+async def test_a_typed_dict_that_this_python_cannot_read_is_refused_with_the_one_to_import() -> None:
+    made: Job[object, Any, None, None] = job(name="plain")(takes_plain)
+    with pytest.raises(DefinitionError, match="from typing_extensions import TypedDict"):
+        await Flowli(context=None, jobs=[made]).use(made).run({"width": 3})
 
 
 async def test_a_type_that_pydantic_cannot_validate_is_refused_with_what_to_use() -> None:

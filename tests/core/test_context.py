@@ -287,5 +287,11 @@ def test_a_factory_that_needs_more_than_it_gets_is_refused_at_construction() -> 
 
     with pytest.raises(DefinitionError, match="parameter"):
         App(context=needs_two)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    def needs_a_name(*, first: object) -> Services:
+        raise AssertionError
+
+    with pytest.raises(DefinitionError, match="without parameters"):
+        App(context=needs_a_name)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     with pytest.raises(DefinitionError, match="lifespan"):
         App(context=needs_one)

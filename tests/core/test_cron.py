@@ -295,6 +295,15 @@ def test_what_cannot_be_read_or_never_comes_is_refused(when: str) -> None:
     assert len(str(refused.value)) < 400
 
 
+@pytest.mark.parametrize(
+    "when", ["canary", "dear canary", "a canary is not a cron", "@canary", "4711 4711 4711 4711", "* " * 70 + "canary"]
+)
+def test_what_stands_in_the_place_of_a_when_may_be_a_payload_and_is_not_shown(when: str) -> None:
+    with pytest.raises(SchedulingError) as refused:
+        parse_when(when)
+    assert "canary" not in str(refused.value).lower() and "4711" not in str(refused.value)
+
+
 def test_an_expression_that_never_comes_says_so() -> None:
     with pytest.raises(SchedulingError, match=r"'0 0 30 2 \*' never comes"):
         parse_when("0 0 30 2 *")

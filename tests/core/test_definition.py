@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any
 
 import pytest
@@ -234,6 +234,26 @@ def test_a_wrong_option_is_refused_where_the_job_is_defined(options: dict[str, A
     with pytest.raises(DefinitionError) as refused:
         Job(echo.handler, **options)
     assert str(refused.value).startswith("Job 'echo': ") and said in str(refused.value)
+
+
+async def passes_on() -> AsyncGenerator[int]:
+    yield 1
+
+
+def yields() -> Generator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize("handler", [passes_on, yields])
+def test_a_handler_that_yields_would_never_be_executed_and_is_refused(handler: Callable[..., Any]) -> None:
+    with pytest.raises(DefinitionError, match=f"Job '{handler.__name__}': its handler has a 'yield'"):
+        Job(handler)
+
+
+@pytest.mark.parametrize("handler", ["send_email", echo, 5])
+def test_what_is_no_function_is_refused_by_its_type(handler: Any) -> None:
+    with pytest.raises(DefinitionError, match=f"@job takes the handler, a function; got {type(handler).__name__}"):
+        job(handler)
 
 
 def test_a_backoff_that_cannot_be_meant_is_a_definition_error() -> None:

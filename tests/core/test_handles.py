@@ -185,13 +185,16 @@ async def test_a_failed_job_raises_with_its_error_as_text_and_its_record() -> No
     assert error.record == await handle.record()
 
 
-async def test_a_job_that_cancelled_itself_raises_that_it_was_cancelled() -> None:
+async def test_a_job_that_cancelled_itself_raises_that_it_was_cancelled_and_why() -> None:
     flowli = app()
     handle = await flowli.give_up.enqueue()
     await Runner(flowli).run_once()
 
-    with pytest.raises(JobCancelledError, match=rf"^Job 'give_up' \({handle.id}\) was cancelled\.$"):
+    with pytest.raises(JobCancelledError, match=rf"^Job 'give_up' \({handle.id}\) was cancelled: not needed any more$"):
         await handle.result()
+    error = (await handle.record()).error
+    assert error is not None
+    assert error.message == "not needed any more"
 
 
 async def test_a_job_that_keeps_nothing_has_no_result_and_no_record() -> None:

@@ -120,6 +120,36 @@ async def test_schedules_are_listed_in_pages_too() -> None:
     assert (len(first), len(rest), rest.cursor) == (5, 2, None)
 
 
+async def test_a_cursor_that_no_listing_gave_out_is_refused() -> None:
+    flowli = app()
+    for call in (
+        flowli.inspect.get_jobs_by_state("queued", cursor="mine"),
+        flowli.inspect.get_schedules(cursor="mine"),
+    ):
+        with pytest.raises(ValidationError, match="cursor is none that this listing gave out"):
+            await call
+
+
+@pytest.mark.parametrize("id", ["", "x" * 201, "\udcff", 5, None])
+async def test_an_id_or_a_queue_that_stores_cannot_keep_is_refused_alike_everywhere(id: Any) -> None:
+    flowli = app()
+    for call in (
+        flowli.inspect.get_job(id),
+        flowli.inspect.get_schedule(id),
+        flowli.control.cancel(id),
+        flowli.inspect.get_queue_counts(id or ""),
+        flowli.inspect.get_jobs_by_state("queued", queue=id or ""),
+    ):
+        with pytest.raises(ValidationError, match="an id|a queue name"):
+            await call
+
+
+@pytest.mark.parametrize("limit", [5.0, "5", True])
+async def test_a_limit_of_another_type_is_refused_by_its_type(limit: Any) -> None:
+    with pytest.raises(ValidationError, match="limit is a whole number from 1 to 500; got "):
+        await app().inspect.get_jobs_by_state("queued", limit=limit)
+
+
 @pytest.mark.parametrize("limit", [0, -1, 501])
 async def test_a_limit_out_of_bounds_is_refused(limit: int) -> None:
     for call in (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
-from flowli import Flowli, Runner, StrategyError, job
+from flowli import DefinitionError, Flowli, Runner, StrategyError, job
 from flowli_memory import MemoryDriver
 
 pytestmark = pytest.mark.anyio
@@ -55,6 +56,26 @@ async def wrapped(pool: Pool) -> AsyncIterator[Pool]:
     pool.events.append("setup")
     yield pool
     pool.events.append("teardown")
+
+
+async def not_decorated() -> AsyncIterator[None]:
+    yield None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (lambda: {"lifespan": Pool().open()}, "lifespan= takes a function; got _Async.* Pass the function itself"),
+        (lambda: {"lifespan": 5}, "lifespan= takes a function; got int"),
+        (lambda: {"lifespan": not_decorated}, "decorated with contextlib.asynccontextmanager"),
+        (lambda: {"context": taken_later(Pool())}, "a factory; got coroutine. Pass the factory itself, without"),
+        (lambda: {"context": wrapped(Pool())}, "a factory; got async_generator. Pass the factory itself"),
+    ],
+    ids=["entered once", "no function", "not decorated", "awaited once", "iterated once"],
+)
+def test_what_could_serve_one_execution_alone_is_refused(given: Callable[[], dict[str, Any]], said: str) -> None:
+    with pytest.raises(DefinitionError, match=said):
+        Flowli(**{"context": None, **given()})
 
 
 def on(pool: Pool) -> App:

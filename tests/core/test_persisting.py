@@ -147,6 +147,8 @@ async def test_many_with_another_number_of_ids_or_with_one_id_are_refused() -> N
 
     with pytest.raises(ValidationError, match=r"got 2 inputs and 1 ids\. Pass one id for each input"):
         await flowli.echo.enqueue_many(["x", "y"], ids=["a"])
+    with pytest.raises(ValidationError, match="got one str as ids"):
+        await flowli.echo.enqueue_many(["x", "y"], ids="ab")
     with pytest.raises(ValidationError, match="takes ids=, one for each input, instead of id="):
         await flowli.echo.enqueue_many(["x"], id="a")
     assert (await flowli.inspect.get_queue_counts()).queued == 0

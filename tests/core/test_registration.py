@@ -131,6 +131,20 @@ def test_what_is_no_job_is_refused_by_its_type() -> None:
         Flowli(context=None, jobs=[echo.handler])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"jobs": echo}, "jobs= takes a list, a mapping or a module of jobs; got Job"),
+        ({"driver": "redis://localhost"}, "driver= takes a driver, .*; got str"),
+        ({"driver": MemoryDriver}, "driver= takes a driver, .*; got the class MemoryDriver"),
+        ({"defaults": {"max_attempts": 3}}, "defaults= takes Defaults.*; got dict"),
+    ],
+)
+def test_an_argument_of_another_kind_is_refused_with_what_to_pass(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(DefinitionError, match=said):
+        Flowli(context=None, **given)
+
+
 def test_a_job_that_takes_a_context_needs_one() -> None:
     with pytest.raises(DefinitionError, match="Job 'send' takes ctx, and Flowli has context=None"):
         Flowli(context=None, jobs=[send])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

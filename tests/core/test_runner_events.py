@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from typing import Any
 
 import pytest
 
-from flowli import Backoff, Cancel, Runner, job
+from flowli import Backoff, Cancel, DefinitionError, Runner, job
 from flowli.events import (
     JobCancelled,
     JobCompleted,
@@ -110,6 +111,12 @@ async def test_a_listener_for_one_class_hears_nothing_else() -> None:
     heard = hearing(runner, JobCompleted)
     await runner.run_once()
     assert [type(event) for event in heard] == [JobCompleted]
+
+
+@pytest.mark.parametrize("event", [int, print, None])
+async def test_what_is_no_event_is_refused_as_it_would_never_come(event: Any) -> None:
+    with pytest.raises(DefinitionError, match=r"@runner\.on\(JobFailed\)"):
+        Runner(runtime()).on(event)
 
 
 async def test_listeners_may_be_sync_or_async_and_stay_what_they_were() -> None:

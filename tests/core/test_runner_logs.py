@@ -108,7 +108,7 @@ async def test_a_cancellation_is_info_and_parking_a_warning(caplog: pytest.LogCa
     handle = await flowli.use(drop).enqueue("x")
     await store_raw(flowli, raw_job(name="stranger"))
     await Runner(flowli).run_once()
-    assert _lines(caplog, logging.INFO) == [f"drop {handle.id} cancelled in attempt 1"]
+    assert _lines(caplog, logging.INFO) == [f"drop {handle.id} cancelled in attempt 1: the handler cancelled it"]
     [parked] = _lines(caplog, logging.WARNING)
     assert parked == "stranger raw parked for 1.0s: FlowliError: no job 'stranger' is registered on Flowli"
 

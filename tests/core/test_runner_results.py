@@ -90,6 +90,18 @@ async def test_a_failed_job_is_kept_for_failed_ttl_and_no_longer() -> None:
 UNWRITABLE = {"another type": "text", "no JSON": object(), "surrogate": "\udcff"}
 
 
+async def test_a_result_that_json_has_no_number_for_is_refused_and_named() -> None:
+    @job
+    async def ratio() -> float | None:
+        return float("nan")
+
+    flowli = runtime(ratio)
+    handle = await flowli.use(ratio).enqueue()
+    await Runner(flowli).run_once()
+    with pytest.raises(JobFailedError, match="failed \\(validation\\): .*it holds NaN or an infinity"):
+        await handle.result(timeout=1)
+
+
 @pytest.mark.parametrize("value", UNWRITABLE.values(), ids=UNWRITABLE.keys())
 async def test_a_result_that_cannot_be_written_fails_the_job_without_retries(value: object) -> None:
     @job(max_attempts=5)

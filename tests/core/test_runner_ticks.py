@@ -231,6 +231,8 @@ async def test_a_runner_serves_one_event_loop_after_the_other() -> None:
         ({"lease": "50ms"}, "lease is at least 0.1s"),
         ({"poll_interval": "0s"}, "poll_interval is at least"),
         ({"queues": ["a b"]}, "a queue name"),
+        ({"queues": "default"}, "queues is a list with at least one name"),
+        ({"queues": []}, "queues is a list with at least one name"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(options: dict[str, object], text: str) -> None:

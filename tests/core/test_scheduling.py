@@ -164,7 +164,7 @@ async def test_a_derived_key_says_nothing_of_the_input(flowli: App) -> None:
         ("0 8 * *", "UTC", "has 4 fields"),
         ("61 8 * * *", "UTC", "its minute, '61', is out of range"),
         ("0 0 30 2 *", "UTC", "never comes"),
-        ("@sometimes", "UTC", "is unknown: write one of @yearly"),
+        ("@sometimes", "UTC", "begins with @ and is none of @yearly"),
         ("10", "UTC", "bare number"),
         ("1ms", "UTC", "at least 100ms"),
         (3600, "UTC", "cannot be a int"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from datetime import date
+from math import inf, nan
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -243,6 +244,45 @@ async def test_an_input_that_validates_but_cannot_be_written_is_refused_without_
     with pytest.raises(ValidationError, match="cannot be serialised") as found:
         await flowli.use(made).enqueue(Unwritable())
     assert CANARY not in shown(found.value)
+
+
+class Reading(BaseModel):
+    at: str = "here"
+    value: float | None = None
+
+
+class Spelled(Reading, ser_json_inf_nan="constants"):
+    note: str | None = None
+
+
+NOT_IN_JSON = {"bare": (float, nan), "field": (Reading, Reading(value=inf)), "any": (Any, {"deep": [-inf]})}
+
+
+@pytest.mark.parametrize(("kind", "value"), NOT_IN_JSON.values(), ids=NOT_IN_JSON.keys())
+async def test_a_number_that_json_has_not_is_refused_rather_than_stored_as_null(kind: Any, value: Any) -> None:
+    async def measure(input: Any) -> None: ...
+
+    measure.__annotations__["input"] = kind
+    made: Job[object, Any, None, None] = Job(measure)
+    flowli = Flowli(context=None, jobs=[made], driver=MemoryDriver())
+
+    with pytest.raises(ValidationError, match="Job 'measure': .* holds NaN or an infinity"):
+        await flowli.use(made).enqueue(value)
+    assert (await flowli.inspect.get_queue_counts()).queued == 0
+
+
+@pytest.mark.parametrize("value", [Reading(), Reading(at="null"), Spelled(value=-inf)])
+async def test_a_null_that_means_none_and_a_number_that_the_model_spells_out_are_kept(value: Reading) -> None:
+    async def measure(input: Reading) -> Reading:
+        return input
+
+    measure.__annotations__.update({"input": type(value), "return": type(value)})
+    made: Job[object, Reading, None, Reading] = Job(measure)
+    flowli = Flowli(context=None, jobs=[made], driver=MemoryDriver())
+    handle = await flowli.use(made).enqueue(value)
+    await Runner(flowli).run_once()
+
+    assert await handle.result(timeout=5) == value
 
 
 async def test_a_secret_is_stored_in_a_form_that_is_no_secret() -> None:

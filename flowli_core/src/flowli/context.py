@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -54,6 +54,7 @@ class Context:
     """The resolved plan of a runtime's context. ``is_value`` says that nothing has to be done for an execution."""
 
     def __init__(self, source: Any, lifespan: Lifespan | None) -> None:
+        _check_called(source, lifespan)
         self.is_value: bool = not isinstance(source, _FACTORIES)
         self._lifespan = lifespan
         self._living: Any = _NOT_ENTERED
@@ -67,7 +68,7 @@ class Context:
 
     def _plan(self, source: Any) -> Any:
         needed = _required_parameters(source)
-        if needed > 1 or (needed == 1 and self._lifespan is None):
+        if needed > 1 or (needed == 1 and self._lifespan is None) or _needs_keywords(source):
             raise DefinitionError(
                 "A context factory takes no argument, or, with lifespan=, the value of the lifespan as its one. Pass a "
                 "value, or wrap the factory in a function without parameters."
@@ -112,6 +113,30 @@ class Context:
         self._living = _NOT_ENTERED
 
 
+def _check_called(source: object, lifespan: object) -> None:
+    """DefinitionError for what was called and should not have been: its one use would be over after one execution."""
+    if isinstance(source, Coroutine | Generator | AsyncGenerator):
+        _close(source)
+        raise DefinitionError(
+            f"context= takes a value or a factory; got {type(source).__name__}. Pass the factory itself, without "
+            f"calling it, as in context=make_context."
+        )
+    if lifespan is None:
+        return
+    if isinstance(lifespan, AbstractAsyncContextManager) or not callable(lifespan):
+        raise DefinitionError(
+            f"lifespan= takes a function; got {type(lifespan).__name__}. Pass the function itself, without calling "
+            f"it, as in lifespan=pools, where pools is decorated with @asynccontextmanager."
+        )
+    if inspect.isasyncgenfunction(lifespan) or inspect.iscoroutinefunction(lifespan):
+        raise DefinitionError("lifespan= takes a function that is decorated with contextlib.asynccontextmanager.")
+
+
+def _close(source: object) -> None:
+    if isinstance(source, Coroutine):  # it would warn that nobody awaited it
+        source.close()
+
+
 def _is_async_manager(made: object) -> TypeGuard[AbstractAsyncContextManager[Any]]:
     return isinstance(made, AbstractAsyncContextManager)
 
@@ -120,17 +145,21 @@ def _is_manager(made: object) -> TypeGuard[AbstractContextManager[Any]]:
     return isinstance(made, AbstractContextManager)
 
 
-def _positional(source: Any) -> list[inspect.Parameter]:
+def _required(source: Any, *kinds: Any) -> int:
+    """How many parameters of these kinds have to be filled."""
     try:
         parameters = inspect.signature(source).parameters.values()
     except (TypeError, ValueError):  # a builtin without a signature, such as `dict`
-        return []
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [p for p in parameters if p.kind in kinds]
+        return 0
+    return sum(p.kind in kinds and p.default is inspect.Parameter.empty for p in parameters)
 
 
 def _required_parameters(source: Any) -> int:
-    return sum(p.default is inspect.Parameter.empty for p in _positional(source))
+    return _required(source, inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _needs_keywords(source: Any) -> bool:
+    return _required(source, inspect.Parameter.KEYWORD_ONLY) > 0
 
 
 def _accepts_one(source: Any) -> bool:

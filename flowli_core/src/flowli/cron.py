@@ -46,6 +46,8 @@ _FIELDS = (
 )
 _NAMES = "JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC|SUN|MON|TUE|WED|THU|FRI|SAT"
 _FIELD = re.compile(rf"(?:[0-9*,/#-]|L|{_NAMES})+", re.ASCII)
+_CRON_LIKE = re.compile(rf"(?:[0-9]{{1,2}}(?![0-9])|[*,/#?()LWHR-]|{_NAMES})+", re.ASCII)
+"""What a field may be shown as in a message: anything else in the place of a field may be somebody's payload."""
 _RANGE_OF_ONE = re.compile(r"(?<![0-9A-Z])([0-9]+|[A-Z]+)-\1(?![0-9A-Z])", re.ASCII)
 _STEP = re.compile(r"/([0-9]+)", re.ASCII)
 _FORMS = "write five cron fields ('0 8 * * *'), six with seconds first, '@daily', or an interval ('10s')"
@@ -151,7 +153,7 @@ def _read_when(when: object, zone: Zone) -> Recurrence:
         raise SchedulingError(f"a schedule's when cannot be a {type(when).__name__}: {_FORMS} or a timedelta.")
     text = when.strip().upper()
     if len(when) > _MOST_CHARACTERS:
-        raise SchedulingError(f"{when[:_MOST_CHARACTERS]!r} goes on, and {_MOST_CHARACTERS} characters are the most.")
+        raise SchedulingError(f"a schedule's when has at most {_MOST_CHARACTERS} characters: {_FORMS}.")
     if len(text.split()) == 1 and not text.startswith("@"):
         return _read_interval(when.strip())
     return _read_cron(text, zone)
@@ -171,10 +173,16 @@ def _read_interval(when: str | timedelta) -> Interval:
 
 def _read_cron(text: str, zone: Zone) -> Cron:
     if text.startswith("@") and text not in _ALIASES:
-        raise SchedulingError(f"{text!r} is unknown: write one of {', '.join(_ALIASES).lower()}, or cron fields.")
+        known = ", ".join(_ALIASES).lower()
+        raise SchedulingError(f"a schedule's when begins with @ and is none of {known}: write one, or cron fields.")
     fields = _ALIASES.get(text, text).split()
+    strange = [at for at, field in enumerate(fields) if not _CRON_LIKE.fullmatch(field)]
     if len(fields) not in (5, 6):
-        raise SchedulingError(f"{text!r} has {len(fields)} fields: {_FORMS}.")
+        shown = "a schedule's when" if strange else repr(text)
+        raise SchedulingError(f"{shown} has {len(fields)} fields: {_FORMS}.")
+    if strange:
+        name, _ = _FIELDS[strange[0] - len(fields)]
+        raise SchedulingError(f"a schedule's when cannot be read: its {name} is in another syntax; {_FORMS}.")
     return Cron(" ".join(fields), zone)
 
 

@@ -23,7 +23,7 @@ from flowli.errors import FlowliError
 from flowli.handler import call_handler
 from flowli.job import Job
 from flowli.records import FailureReason
-from flowli.schema import issues_of, refuse
+from flowli.schema import Unwritable, dump_json, issues_of, refuse
 from flowli.settle import Case, Verdict, cancel, complete, fail, give_up, park
 from flowli.wire import Head, Memo, Unreadable, decode_head, decode_memo, split_body
 
@@ -103,8 +103,8 @@ class Execution:
         current.set(self._attempt(case))
         try:
             value = await call_handler(job, ready.input, ready.meta, context=self.core.context, threads=self.threads)
-        except Cancel:
-            return cancel(self._ended(case))
+        except Cancel as exc:
+            return cancel(self._ended(case), exc)
         except (Exception, SystemExit) as exc:
             return fail(self._ended(case), exc, self.random)
         return self._completed(job, self._ended(case), value)
@@ -113,12 +113,11 @@ class Execution:
         if case.options.result_ttl == 0:
             return complete(case, b"")
         try:
-            result: bytes = job.result_adapter.dump_json(value, warnings="error")
-        except Exception as exc:
-            # pydantic's text shows the value: only the kinds of the two objects are said.
+            result = dump_json(job.result_adapter, value, warnings="error")
+        except Unwritable as exc:
             wrong = FlowliError(
                 f"Job {job.name!r}: its result, a {type(value).__name__}, cannot be serialised by the return "
-                f"annotation ({type(exc).__name__}). Return what is annotated, or None."
+                f"annotation ({exc}). Return what is annotated, or None."
             )
             return give_up(case, wrong, FailureReason.VALIDATION)
         return complete(case, result)

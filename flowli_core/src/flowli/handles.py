@@ -122,7 +122,8 @@ class JobHandle(Generic[_R_co]):
             raise self._gone()
         record = read_job(stored)
         if record.state is State.CANCELLED:
-            raise JobCancelledError(f"Job {self.name!r} ({self._id}) was cancelled.")
+            why = "." if record.error is None else f": {record.error.message}"
+            raise JobCancelledError(f"Job {self.name!r} ({self._id}) was cancelled{why}")
         if record.state is State.FAILED:
             error = record.error or JobError(type="", message="")
             text = f"Job {self.name!r} ({self._id}) failed ({record.reason}): {error.type}: {error.message}"

@@ -5,12 +5,16 @@ It knows the driver's reads. It refuses to know payload types: records carry wha
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from flowli.core import Core
 from flowli.driver import State
 from flowli.errors import ValidationError
 from flowli.handles import cancel_job
+from flowli.ids import check_id, check_name
 from flowli.reading import preview, read_job, read_runner, read_schedule
 from flowli.records import JobRecord, Page, QueueCounts, RunnerRecord, ScheduleRecord
 from flowli.repeat import repeat
@@ -22,7 +26,8 @@ _MOST_A_PAGE = 500
 
 
 class Inspect:
-    """Typed reads of the store. Every method needs a driver (StrategyError) and raises DriverUnavailable."""
+    """Typed reads of the store. Every method needs a driver (StrategyError) and raises DriverUnavailable, and
+    ValidationError for an argument that cannot be meant, such as a cursor of another listing."""
 
     __slots__ = ("_core",)
 
@@ -31,7 +36,7 @@ class Inspect:
 
     async def get_job(self, id: str) -> JobRecord | None:
         """The record of a job, with its input; None when there is none."""
-        driver = await self._core.driver("get_job()")
+        driver, id = await self._core.driver("get_job()"), check_id(id)
         [stored] = await repeat(lambda: driver.get_jobs([id]))
         return None if stored is None else read_job(stored)
 
@@ -40,26 +45,30 @@ class Inspect:
     ) -> Page[JobRecord]:
         """Up to ``limit`` (at most 500) records of a state, without inputs; pass ``.cursor`` for the next page."""
         driver, limit, which = await self._core.driver("get_jobs_by_state()"), _checked(limit), _state(state)
-        found = await repeat(lambda: driver.list_jobs(which, queue=queue, limit=limit, cursor=cursor))
+        queue = None if queue is None else check_name(queue)
+        with _cursors():
+            found = await repeat(lambda: driver.list_jobs(which, queue=queue, limit=limit, cursor=cursor))
         return Page([read_job(stored) for stored in found.items], found.cursor)
 
     async def get_queue_counts(self, queue: str | None = None) -> QueueCounts:
         """How many records stand in each state, in one queue or in all."""
         driver = await self._core.driver("get_queue_counts()")
-        view = await repeat(lambda: driver.overview(None if queue is None else [queue]))
+        queues = None if queue is None else [check_name(queue)]
+        view = await repeat(lambda: driver.overview(queues))
         sums = {state.value: sum(getattr(one, state.value) for one in view.queues.values()) for state in State}
         return QueueCounts(**sums, schedules=view.schedules)
 
     async def get_schedule(self, key: str) -> ScheduleRecord | None:
         """The schedule of a key; None when there is none."""
-        driver = await self._core.driver("get_schedule()")
+        driver, key = await self._core.driver("get_schedule()"), check_id(key)
         [stored] = await repeat(lambda: driver.get_schedules([key]))
         return None if stored is None else read_schedule(stored)
 
     async def get_schedules(self, *, limit: int = 100, cursor: str | None = None) -> Page[ScheduleRecord]:
         """Up to ``limit`` (at most 500) schedules, by key."""
         driver, limit = await self._core.driver("get_schedules()"), _checked(limit)
-        found = await repeat(lambda: driver.list_schedules(limit=limit, cursor=cursor))
+        with _cursors():
+            found = await repeat(lambda: driver.list_schedules(limit=limit, cursor=cursor))
         return Page([read_schedule(stored) for stored in found.items], found.cursor)
 
     async def get_next_runs(self, key: str, *, limit: int = 5) -> list[datetime]:
@@ -85,7 +94,7 @@ class Control:
 
     async def cancel(self, id: str) -> bool:
         """Cancel what waits, at once, and ask what runs to stop. False if the job is over, or unknown."""
-        return await cancel_job(self._core, None, id)
+        return await cancel_job(self._core, None, check_id(id))
 
     async def pause(self, *, schedule: str) -> bool:
         """Fire nothing of a schedule until it is resumed, also if it is put again. False if it is unknown."""
@@ -104,9 +113,19 @@ class Control:
         return await delete_schedule(self._core, schedule)
 
 
-def _checked(limit: int) -> int:
-    if not 1 <= limit <= _MOST_A_PAGE:
-        raise ValidationError(f"limit is a whole number from 1 to {_MOST_A_PAGE}; got {limit!r}.")
+@contextmanager
+def _cursors() -> Generator[None]:
+    """A driver says ValueError to a cursor that is none of its own."""
+    try:
+        yield
+    except ValueError:
+        raise ValidationError("cursor is none that this listing gave out. Begin again without one.") from None
+
+
+def _checked(limit: Any) -> int:
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= _MOST_A_PAGE:
+        shown = limit if isinstance(limit, int) else type(limit).__name__
+        raise ValidationError(f"limit is a whole number from 1 to {_MOST_A_PAGE}; got {shown}.")
     return limit
 
 

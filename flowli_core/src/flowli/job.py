@@ -90,6 +90,7 @@ class Job(Generic[_C_contra, _I_contra, _M_contra, _R_co]):
         **options: Unpack[JobOptions],
     ) -> None:
         function: Callable[..., Any] = handler.__func__ if isinstance(handler, staticmethod) else handler
+        _check_kind(function)
         self.handler = function
         self.name: str = _checked_name(name if name is not None else str(getattr(function, "__name__", "")))
         self.description: str | None = description or inspect.getdoc(function)
@@ -142,6 +143,19 @@ class Job(Generic[_C_contra, _I_contra, _M_contra, _R_co]):
 
     def __repr__(self) -> str:
         return f"<Job {self.name!r}>"
+
+
+def _check_kind(function: Any) -> None:
+    if isinstance(function, Job) or not callable(function):
+        raise DefinitionError(
+            f"@job takes the handler, a function; got {type(function).__name__}. Options are keywords, as in "
+            f"@job(name='...')."
+        )
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise DefinitionError(
+            f"Job {function.__name__!r}: its handler has a 'yield', and calling it would execute nothing. Return the "
+            f"result; what is to be torn down belongs into the context."
+        )
 
 
 def _checked_name(name: str) -> str:

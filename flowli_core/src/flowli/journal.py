@@ -171,7 +171,8 @@ def _log(verdict: Verdict) -> None:
         case Move.PARK:
             logger.warning("%s %s parked for %.1fs: %s", name, id, wait_s, what)
         case Move.CANCEL:
-            logger.info("%s %s cancelled in attempt %d", name, id, verdict.number)
+            why = "" if error is None else f": {message_of(error)}"
+            logger.info("%s %s cancelled in attempt %d%s", name, id, verdict.number, why)
         case _:
             logger.info("%s %s handed back", name, id)
 

@@ -57,7 +57,7 @@ class FailureReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobError:
-    """The last failure, as text: nothing stored is ever turned back into an exception object."""
+    """An exception of a handler, as text: nothing stored is ever turned back into an exception object."""
 
     type: str
     """Qualified name of the exception's class."""
@@ -97,6 +97,7 @@ class JobRecord:
     waiting_for: WaitingFor | None = None
     reason: FailureReason | None = None
     error: JobError | None = None
+    """The last failure; of a job that raised `Cancel`, its reason."""
     schedule_key: str | None = None
     """The schedule that made it."""
     input_json: bytes | None = field(default=None, repr=False)

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 from flowli.conversation import Terms
 from flowli.declared import reconcile
 from flowli.durations import parse_span, to_millis
-from flowli.errors import DriverClosed, StrategyError, ValidationError
+from flowli.errors import DefinitionError, DriverClosed, StrategyError, ValidationError
 from flowli.events import RunnerEvent
 from flowli.ids import check_name, make_id
 from flowli.journal import Journal, Listener, logger
@@ -58,7 +58,7 @@ class Runner:
         )
         self._terms = Terms(
             runner=make_id(),
-            queues=None if queues is None else tuple(check_name(name) for name in queues),
+            queues=None if queues is None else _names(queues),
             lease_for=to_millis(_span("lease", lease, _SHORTEST_LEASE)),
             poll=to_millis(_span("poll_interval", poll_interval, timedelta(milliseconds=1))),
         )
@@ -82,6 +82,10 @@ class Runner:
 
     def on(self, event: type[E], /) -> Callable[[Listener[E]], Listener[E]]:
         """Call the decorated function, sync or async, for each event of this class. Its exceptions are logged."""
+        if not _is_event(event):
+            raise DefinitionError(
+                "Runner.on() takes a class of flowli.events: @runner.on(JobFailed). RunnerEvent gets every event."
+            )
 
         def add(listener: Listener[E]) -> Listener[E]:
             self._journal.add(event, listener)
@@ -196,10 +200,20 @@ class Runner:
         self._is_taken = False
 
 
+def _is_event(event: object) -> bool:
+    return isinstance(event, type) and issubclass(event, RunnerEvent)
+
+
 def _at_least_one(what: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValidationError(f"{what} is a whole number of at least 1; got {value!r}.")
     return value
+
+
+def _names(queues: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(queues, str) or not queues:
+        raise ValidationError("queues is a list with at least one name, such as ['mail'], or None for every queue.")
+    return tuple(check_name(name) for name in queues)
 
 
 def _span(what: str, value: Span, shortest: timedelta) -> timedelta:

@@ -71,6 +71,7 @@ class Flowli(Generic[_C_co]):
         lifespan: Lifespan | None = None,
         schedules: Iterable[Schedule[_C_co]] = (),
     ) -> None:
+        _check_kinds(driver, defaults)
         found = dict(self.__flowli_jobs__)
         for extra in _listed(jobs):
             _register(found, extra, type(self).__name__)
@@ -139,7 +140,23 @@ def _is_job(value: object) -> TypeGuard[_AnyJob]:
     return isinstance(value, Job)
 
 
+def _check_kinds(driver: object, defaults: object) -> None:
+    if driver is not None and (isinstance(driver, type) or not hasattr(driver, "exchange")):
+        raise DefinitionError(
+            f"driver= takes a driver, such as RedisDriver('redis://...', prefix='app') or MemoryDriver(); got "
+            f"{_kind(driver)}."
+        )
+    if defaults is not None and not isinstance(defaults, Defaults):
+        raise DefinitionError(f"defaults= takes Defaults(max_attempts=3, ...); got {_kind(defaults)}.")
+
+
+def _kind(value: object) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
 def _listed(jobs: Any) -> list[_AnyJob]:
+    if not (hasattr(jobs, "__iter__") or isinstance(jobs, ModuleType)):
+        raise DefinitionError(f"jobs= takes a list, a mapping or a module of jobs; got {type(jobs).__name__}.")
     if isinstance(jobs, ModuleType):
         return list({id(value): value for value in vars(jobs).values() if _is_job(value)}.values())
     listed: list[Any] = list(jobs.values() if hasattr(jobs, "values") else jobs)

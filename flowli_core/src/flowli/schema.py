@@ -11,16 +11,17 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import TypeAdapter
 from pydantic import ValidationError as PydanticError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
+from pydantic_core import to_json
 from pydantic_core.core_schema import ErrorType
 
 from flowli.errors import DefinitionError, ValidationError
 
-__all__ = ["adapter_of", "issues_of", "refuse"]
+__all__ = ["Unwritable", "adapter_of", "dump_json", "issues_of", "refuse"]
 
 _MOST_SHOWN = 5
 _WORD = re.compile(r"\w+")
@@ -36,6 +37,10 @@ _QUOTING = (
 )
 _DISCREET = frozenset(get_args(ErrorType)).difference(_QUOTING)
 """The types of finding whose text says what was expected, and does not quote what came."""
+
+
+class Unwritable(Exception):
+    """A value that its annotation cannot turn into JSON. The text says why, never what it holds."""
 
 
 def adapter_of(handler: Callable[..., Any], parameter: str | None, *, job: str) -> TypeAdapter[Any]:
@@ -54,6 +59,11 @@ def adapter_of(handler: Callable[..., Any], parameter: str | None, *, job: str) 
             f"Move its import out of 'if TYPE_CHECKING:' (ruff: runtime-evaluated-decorators = ['flowli.job'])."
         ) from exc
     except (PydanticSchemaGenerationError, PydanticUserError) as exc:
+        if getattr(exc, "code", None) == "typed-dict-version":
+            raise DefinitionError(
+                f"Job {job!r}: the annotation of {parameter!r} has a TypedDict of 'typing', which pydantic cannot read "
+                f"on this Python. Import it: from typing_extensions import TypedDict."
+            ) from exc
         raise DefinitionError(
             f"Job {job!r}: pydantic cannot validate the annotation of {parameter!r}. Use a model, a dataclass, a "
             f"TypedDict or a plain type."
@@ -87,6 +97,31 @@ def _names(handler: Callable[..., Any]) -> dict[str, Any]:
             except ValueError:  # the cell is not filled yet: the name stays unknown
                 continue
     return names
+
+
+def dump_json(adapter: TypeAdapter[Any], value: Any, *, warnings: bool | Literal["error"] = True) -> bytes:
+    """The value as compact JSON. Raises Unwritable where there is none, or none that says the same: JSON has no NaN and
+    no infinity, and pydantic would write null."""
+    try:
+        text = adapter.dump_json(value, warnings=warnings)
+    except Exception as exc:  # pydantic's text shows the value
+        raise Unwritable(type(exc).__name__) from None
+    if b"null" in text and value is not None and _may_hold_floats(adapter) and _loses_a_number(adapter, value, text):
+        raise Unwritable("it holds NaN or an infinity, and JSON has no number for them")
+    return text
+
+
+@functools.lru_cache(maxsize=1024)
+def _may_hold_floats(adapter: TypeAdapter[Any]) -> bool:
+    return not {"float", "any"}.isdisjoint(_words(adapter.core_schema))
+
+
+def _loses_a_number(adapter: TypeAdapter[Any], value: Any, text: bytes) -> bool:
+    if b"NaN" in text or b"Infinity" in text:  # the model asks for them by ser_json_inf_nan
+        return False
+    tree = adapter.dump_python(value, warnings=False)
+    as_null, as_number = (to_json(tree, inf_nan_mode=mode, fallback=repr) for mode in ("null", "constants"))
+    return as_null != as_number
 
 
 def issues_of(

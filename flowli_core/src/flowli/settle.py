@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError as PydanticError
 
-from flowli.attempt import Retry
+from flowli.attempt import Cancel, Retry
 from flowli.driver import Lease, Millis, Settlement, State
 from flowli.durations import to_millis
 from flowli.errors import FlowliError
@@ -125,12 +125,12 @@ def give_up(
     return Verdict(settlement, Move.FAIL, case.lease.name, number, case.run_s, error, reason)
 
 
-def cancel(case: Case) -> Verdict:
-    """The handler raised `Cancel`, or a request to cancel reached it."""
-    memo = _counted(case, finished_at=case.now)
+def cancel(case: Case, error: Cancel | None = None) -> Verdict:
+    """The handler raised `Cancel`, whose reason is kept, or a request to cancel reached it."""
+    memo = _counted(case, finished_at=case.now, error=None if error is None else describe(error))
     keep_for = case.options.result_ttl
     settlement = _settlement(case, Move.CANCEL, encode_memo(memo) if keep_for else b"", keep_for=keep_for)
-    return Verdict(settlement, Move.CANCEL, case.lease.name, case.number, case.run_s)
+    return Verdict(settlement, Move.CANCEL, case.lease.name, case.number, case.run_s, error)
 
 
 def release(case: Case) -> Verdict:

@@ -21,6 +21,7 @@ from flowli.job import Job
 from flowli.options import Options, resolve
 from flowli.reading import read_memo
 from flowli.repeat import repeat
+from flowli.schema import Unwritable, dump_json
 from flowli.wire import encode_body, encode_head
 
 __all__ = ["Prepared", "encode_payload", "persist", "persist_many", "prepare"]
@@ -56,12 +57,12 @@ def encode_payload(job: Job[Any, Any, Any, Any], input: Any, meta: Any, *, at: i
     data, checked = validate(job, input, meta, at=at)
     meta_adapter = job.meta_adapter
     try:
-        meta_json = None if meta_adapter is None else meta_adapter.dump_json(checked)
-        return encode_body(job.input_adapter.dump_json(data), meta_json)
-    except Exception as exc:  # pydantic's text shows the value
+        meta_json = None if meta_adapter is None else dump_json(meta_adapter, checked)
+        return encode_body(dump_json(job.input_adapter, data), meta_json)
+    except Unwritable as exc:
         raise ValidationError(
-            f"Job {job.name!r}: its input or meta validates but cannot be serialised ({type(exc).__name__}). Use "
-            f"types that pydantic can write as JSON."
+            f"Job {job.name!r}: its input or meta validates but cannot be serialised ({exc}). Use types and values "
+            f"that pydantic can write as JSON."
         ) from None
 
 
@@ -106,6 +107,8 @@ async def persist_many(
         raise ValidationError("enqueue_many() takes ids=, one for each input, instead of id=.")
     ready = prepare(core, job, given)
     items = list(inputs)
+    if isinstance(ids, str):
+        raise ValidationError("enqueue_many() got one str as ids. Pass a list with one id for each input.")
     if ids is not None and len(ids) != len(items):
         raise ValidationError(f"enqueue_many() got {len(items)} inputs and {len(ids)} ids. Pass one id for each input.")
     bodies = _encode_all(job, items, meta)
