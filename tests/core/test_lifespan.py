@@ -74,8 +74,9 @@ async def not_decorated() -> AsyncIterator[None]:
     ids=["entered once", "no function", "not decorated", "awaited once", "iterated once"],
 )
 def test_what_could_serve_one_execution_alone_is_refused(given: Callable[[], dict[str, Any]], said: str) -> None:
+    arguments: dict[str, Any] = {"context": None, **given()}
     with pytest.raises(DefinitionError, match=said):
-        Flowli(**{"context": None, **given()})
+        Flowli(**arguments)
 
 
 def on(pool: Pool) -> App:

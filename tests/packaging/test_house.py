@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -138,6 +139,12 @@ def test_the_top_level_is_small() -> None:
 def test_every_name_of_the_top_level_says_what_it_does() -> None:
     said = {name: inspect.getdoc(getattr(flowli, name)) for name in flowli.__all__ if name not in _ALIASES}
     assert [name for name, text in said.items() if not (text or "").strip()] == []
+
+
+def test_the_type_checkers_look_where_they_are_told_to() -> None:
+    # The README's own `.venv` holds nox and nothing else: a setting that names it would win over `--pythonpath`.
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pyright"]
+    assert {"venv", "venvPath"}.isdisjoint(settings)
 
 
 def test_nothing_is_left_unfinished() -> None:

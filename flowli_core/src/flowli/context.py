@@ -115,26 +115,23 @@ class Context:
 
 def _check_called(source: object, lifespan: object) -> None:
     """DefinitionError for what was called and should not have been: its one use would be over after one execution."""
+    kinds = type(source).__name__, type(lifespan).__name__
     if isinstance(source, Coroutine | Generator | AsyncGenerator):
-        _close(source)
+        if isinstance(source, Coroutine):
+            source.close()  # or it warns that nobody awaited it
         raise DefinitionError(
-            f"context= takes a value or a factory; got {type(source).__name__}. Pass the factory itself, without "
+            f"context= takes a value or a factory; got {kinds[0]}. Pass the factory itself, without "
             f"calling it, as in context=make_context."
         )
     if lifespan is None:
         return
     if isinstance(lifespan, AbstractAsyncContextManager) or not callable(lifespan):
         raise DefinitionError(
-            f"lifespan= takes a function; got {type(lifespan).__name__}. Pass the function itself, without calling "
+            f"lifespan= takes a function; got {kinds[1]}. Pass the function itself, without calling "
             f"it, as in lifespan=pools, where pools is decorated with @asynccontextmanager."
         )
     if inspect.isasyncgenfunction(lifespan) or inspect.iscoroutinefunction(lifespan):
         raise DefinitionError("lifespan= takes a function that is decorated with contextlib.asynccontextmanager.")
-
-
-def _close(source: object) -> None:
-    if isinstance(source, Coroutine):  # it would warn that nobody awaited it
-        source.close()
 
 
 def _is_async_manager(made: object) -> TypeGuard[AbstractAsyncContextManager[Any]]:

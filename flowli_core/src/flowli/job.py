@@ -146,10 +146,10 @@ class Job(Generic[_C_contra, _I_contra, _M_contra, _R_co]):
 
 
 def _check_kind(function: Any) -> None:
+    kind = type(function).__name__
     if isinstance(function, Job) or not callable(function):
         raise DefinitionError(
-            f"@job takes the handler, a function; got {type(function).__name__}. Options are keywords, as in "
-            f"@job(name='...')."
+            f"@job takes the handler, a function; got {kind}. Options are keywords, as in @job(name='...')."
         )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise DefinitionError(
