@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from typing import ClassVar
 from uuid import uuid4
 
 import pytest
 
+from flowli.driver import Ability
 from flowli_conformance import DriverSuite
 from flowli_glide import GlideDriver
 from tests.glide.cluster import configuration, start_cluster
@@ -24,6 +26,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
 
 
 class TestCluster(DriverSuite):
+    abilities: ClassVar[Collection[Ability]] = [Ability.EXAMINE]
+
     @pytest.fixture
     def make_driver(self, cluster: ValkeyServer) -> Callable[[], GlideDriver]:
         prefix = uuid4().hex

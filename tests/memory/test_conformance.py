@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import ClassVar
 
 import pytest
 
+from flowli.driver import Ability
 from flowli_conformance import DriverSuite
 from flowli_memory import MemoryDriver
 
 
 class TestMemory(DriverSuite):
+    abilities: ClassVar[Collection[Ability]] = [Ability.EXAMINE]
+
     @pytest.fixture
     def make_driver(self) -> Callable[[], MemoryDriver]:
         return MemoryDriver().twin

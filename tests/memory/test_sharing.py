@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flowli.driver import Driver, Turn
+from flowli.driver import Ability, Driver, Turn
 from flowli.errors import DriverClosed
 from flowli_memory import MemoryDriver
 from tests.memory.work import claim, new_job, opened, settled, take
@@ -56,7 +56,7 @@ def _output(script: str) -> list[str]:
 
 def test_a_memory_driver_names_itself_and_says_that_no_other_process_reaches_it() -> None:
     driver: Driver = MemoryDriver()
-    assert (str(driver), driver.process_local, driver.abilities) == ("memory", True, frozenset())
+    assert (str(driver), driver.process_local, driver.abilities) == ("memory", True, frozenset({Ability.EXAMINE}))
 
 
 async def test_a_twin_is_closed_and_shares_the_store() -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.metadata import version
+from typing import ClassVar
 
 import fakeredis
 import pytest
 
+from flowli.driver import Ability
 from flowli_conformance import DriverSuite
 from flowli_redis import RedisDriver
 
 
 class TestFakeRedis(DriverSuite):
+    abilities: ClassVar[Collection[Ability]] = [Ability.EXAMINE]
+
     @pytest.fixture
     def make_driver(self) -> Callable[[], RedisDriver]:
         server = fakeredis.FakeServer()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import ClassVar
 from uuid import uuid4
 
 import pytest
 
+from flowli.driver import Ability
 from flowli_conformance import DriverSuite
 from flowli_redis import RedisDriver
 from tests.support.servers import ValkeyServer
 
 
 class TestValkey(DriverSuite):
+    abilities: ClassVar[Collection[Ability]] = [Ability.EXAMINE]
+
     @pytest.fixture
     def make_driver(self, valkey_server: ValkeyServer) -> Callable[[], RedisDriver]:
         prefix = uuid4().hex

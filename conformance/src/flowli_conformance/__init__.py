@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flowli_conformance.groups.close import CloseSuite
     from flowli_conformance.groups.concurrency import ConcurrencySuite
     from flowli_conformance.groups.enqueue import EnqueueSuite
+    from flowli_conformance.groups.examine import ExamineSuite
     from flowli_conformance.groups.inspect import InspectSuite
     from flowli_conformance.groups.lease import LeaseSuite
     from flowli_conformance.groups.listing import ListSuite
@@ -41,6 +42,7 @@ __all__ = [
     "ConcurrencySuite",
     "DriverSuite",
     "EnqueueSuite",
+    "ExamineSuite",
     "InspectSuite",
     "LeaseSuite",
     "ListSuite",
@@ -67,6 +69,7 @@ _HOMES = {
     "ConcurrencySuite": "groups.concurrency",
     "DriverSuite": "driver_suite",
     "EnqueueSuite": "groups.enqueue",
+    "ExamineSuite": "groups.examine",
     "InspectSuite": "groups.inspect",
     "LeaseSuite": "groups.lease",
     "ListSuite": "groups.listing",

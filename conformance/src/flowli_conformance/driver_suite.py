@@ -8,6 +8,7 @@ from flowli_conformance.groups.claim import ClaimSuite
 from flowli_conformance.groups.close import CloseSuite
 from flowli_conformance.groups.concurrency import ConcurrencySuite
 from flowli_conformance.groups.enqueue import EnqueueSuite
+from flowli_conformance.groups.examine import ExamineSuite
 from flowli_conformance.groups.inspect import InspectSuite
 from flowli_conformance.groups.lease import LeaseSuite
 from flowli_conformance.groups.listing import ListSuite
@@ -40,6 +41,7 @@ class DriverSuite(
     RecordsSuite,
     ConcurrencySuite,
     CloseSuite,
+    ExamineSuite,
     AbilitySuite,
 ):
     """Every promise of `flowli.driver.Driver`. A subclass provides ``make_driver``; see `Suite`."""

@@ -1,7 +1,8 @@
-"""The command line: ``flowli runner pkg.module:flowli``.
+"""The command line: ``flowli runner pkg.module:flowli``, ``flowli doctor pkg.module:flowli``.
 
-It finds a runtime by name, configures logging and turns outcomes into exit statuses: 0 finished or drained, 2 usage or
-import error, 3 store unreachable, 4 a handler had to be abandoned. It refuses to know what a runner does.
+It finds a runtime by name, configures logging and turns outcomes into exit statuses: 0 finished, drained or healthy, 1
+not healthy, 2 usage or import error, 3 store unreachable, 4 a handler had to be abandoned. It refuses to know what a
+runner does, and what makes a store healthy.
 """
 
 from __future__ import annotations
@@ -19,33 +20,31 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from flowli.errors import DriverError, FlowliError
+from flowli.doctor import checkup
+from flowli.errors import DriverError, DriverUnavailable, FlowliError
 from flowli.runner import Runner
 from flowli.runtime import Flowli
 
-__all__ = ["app", "find_runtime", "runner"]
+__all__ = ["app", "doctor", "find_runtime", "runner"]
 
-_USAGE, _UNREACHABLE, _ABANDONED = 2, 3, 4
+_UNHEALTHY, _USAGE, _UNREACHABLE, _ABANDONED = 1, 2, 3, 4
+
+_Where = Annotated[
+    str, typer.Argument(metavar="APP", envvar="FLOWLI_APP", help="The runtime, as pkg.module:attribute.")
+]
 
 app: typer.Typer = typer.Typer(
     name="flowli",
-    help="Typed jobs: run what was enqueued.",
+    help="Typed jobs: run what was enqueued, and look after the store.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
-@app.callback()
-def _flowli() -> None:  # makes `runner` a subcommand while it is the only one
-    """Typed jobs: run what was enqueued."""
-
-
 @app.command()
 def runner(
-    where: Annotated[
-        str, typer.Argument(metavar="APP", envvar="FLOWLI_APP", help="The runtime, as pkg.module:attribute.")
-    ],
+    where: _Where,
     concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, help="Handlers in flight.")] = 100,
     queues: Annotated[
         str | None, typer.Option(help="Names, comma-separated, served in this order; all if not given.")
@@ -83,6 +82,33 @@ async def _work(worker: Runner, grace: str) -> None:
         # Here, and at once: the event loop would wait for the task of such a handler, the interpreter for its thread.
         logging.shutdown()
         os._exit(_ABANDONED)
+
+
+@app.command()
+def doctor(
+    where: _Where,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="A warning is not healthy either.")] = False,
+) -> None:
+    """Look for what is wrong in the store, and change nothing. Exit status 1 if it is not healthy."""
+    from flowli import cli_doctor
+
+    flowli = find_runtime(where)
+    if flowli.__flowli__.hub is None:
+        raise _refusal(_USAGE, f"{where} has no driver, so there is no store to look at.")
+    try:
+        found = asyncio.run(checkup(flowli))
+    except DriverUnavailable as exc:
+        raise _refusal(_UNREACHABLE, str(exc)) from None
+    except DriverError as exc:  # a store that is refused was reached
+        raise _refusal(_UNHEALTHY, str(exc)) from None
+    healthy = found.healthy and not (strict and found.findings)
+    if as_json:
+        typer.echo(cli_doctor.as_json(found, healthy=healthy))
+    else:
+        cli_doctor.show(found, healthy=healthy)
+    if not healthy:
+        raise typer.Exit(_UNHEALTHY)
 
 
 def find_runtime(where: str) -> Flowli[Any]:

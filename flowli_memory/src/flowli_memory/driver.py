@@ -12,6 +12,7 @@ from flowli.driver import (
     Changed,
     Claim,
     Enqueued,
+    Examination,
     Exchanged,
     Hold,
     Millis,
@@ -26,7 +27,7 @@ from flowli.driver import (
     StoredSchedule,
     Turn,
 )
-from flowli_memory import leases, listing
+from flowli_memory import examining, leases, listing
 from flowli_memory.claims import ClaimCall, settle_only
 from flowli_memory.clock import Clock, Timekeeper
 from flowli_memory.outcomes import OutcomeCall
@@ -54,7 +55,7 @@ class MemoryDriver:
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        return frozenset()
+        return frozenset({Ability.EXAMINE})
 
     @property
     def process_local(self) -> bool:
@@ -154,3 +155,8 @@ class MemoryDriver:
         store = await self._presence.enter()
         with store.lock:
             return store.book.due(limit, self._presence.instant(now)) if due else store.book.page(limit, cursor)
+
+    async def examine(self, *, now: Millis | None = None) -> Examination:
+        store = await self._presence.enter()
+        with store.lock:
+            return examining.examine(store)

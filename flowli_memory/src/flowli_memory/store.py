@@ -54,6 +54,10 @@ class Store:
             return None
         return job
 
+    def records(self) -> Iterable[Job]:
+        """Every record, expired ones among them."""
+        return self._jobs.values()
+
     def held(self, id: str, token: int, now: int) -> Job | None:
         """The job of an id, if this token holds it; a lease that lapsed and was not handed back yet holds too."""
         job = self.find(id, now)

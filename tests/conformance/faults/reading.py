@@ -13,10 +13,14 @@ from flowli.driver import (
     Change,
     Changed,
     Claim,
+    Deed,
+    Examination,
     Exchanged,
+    Finding,
     Millis,
     Overview,
     RunnerNote,
+    Severity,
     Slice,
     State,
     StoredJob,
@@ -209,6 +213,24 @@ class BoastsOfWorkflows(Faulty):
     @property
     def abilities(self) -> frozenset[Ability]:
         return frozenset({Ability.WORKFLOWS})
+
+
+@caught_by("test_an_empty_store_is_sound", "test_a_store_with_jobs_in_every_state_is_sound")
+class CriesWolf(Faulty):
+    """An examination that is never content."""
+
+    async def examine(self, *, now: Millis | None = None) -> Examination:
+        return Examination(findings=[Finding("wolf", Severity.ERROR, "everything", "it may be there")], facts={})
+
+
+@caught_by("test_an_examination_changes_nothing")
+class RepairsWhatItLooksAt(Faulty):
+    """An examination that cancels what it sees."""
+
+    async def examine(self, *, now: Millis | None = None) -> Examination:
+        found = await super().examine(now=now)
+        await self.act([Act(id=job.id, deed=Deed.CANCEL) for job in list(self.store.records())], now=now)
+        return found
 
 
 @caught_by(

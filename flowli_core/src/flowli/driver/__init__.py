@@ -21,6 +21,7 @@ What every verb keeps to, and no docstring below repeats:
 
 from __future__ import annotations
 
+from flowli.driver.examination import Examination, Examines, Fact, Finding, Severity
 from flowli.driver.messages import (
     Act,
     Acted,
@@ -61,7 +62,11 @@ __all__ = [
     "Disposition",
     "Driver",
     "Enqueued",
+    "Examination",
+    "Examines",
     "Exchanged",
+    "Fact",
+    "Finding",
     "Hold",
     "Lease",
     "Millis",
@@ -73,6 +78,7 @@ __all__ = [
     "RunnerNote",
     "Settled",
     "Settlement",
+    "Severity",
     "Slice",
     "State",
     "StoredJob",

@@ -35,12 +35,14 @@ _NO_WAIT = Millis(0)
 
 class Ability(StrEnum):
     """What a store may lack. Declared in `Driver.abilities`; each has a small Protocol of its own when it arrives, and
-    the suite checks that what is declared is there and works. None is required, and none is used yet."""
+    the suite checks that what is declared is there and works. None is required."""
 
     WORKFLOWS = "workflows"
     FAIRNESS = "fairness"
     LIMITS = "limits"
     PROGRESS = "progress"
+    EXAMINE = "examine"
+    """`flowli.driver.Examines`: the store looks for what is wrong in itself (`flowli doctor`)."""
     EXPLAIN = "explain"
     AUDIT = "audit"
     JOIN = "join"

@@ -17,6 +17,7 @@ from flowli.driver import (
     Changed,
     Claim,
     Enqueued,
+    Examination,
     Exchanged,
     Hold,
     Millis,
@@ -32,7 +33,7 @@ from flowli.driver import (
     Turn,
 )
 from flowli.errors import DriverClosed
-from flowli.resp import exchanging, reading, scheduling, writing
+from flowli.resp import examining, exchanging, reading, scheduling, writing
 from flowli.resp.greeting import greet
 from flowli.resp.keys import Keys
 from flowli.resp.namespace import Namespace, Transport
@@ -77,8 +78,8 @@ class RespDriver(ABC):
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        """None yet."""
-        return frozenset()
+        """EXAMINE."""
+        return frozenset({Ability.EXAMINE})
 
     @property
     def process_local(self) -> bool:
@@ -165,3 +166,6 @@ class RespDriver(ABC):
         self, *, due: bool = False, limit: int, cursor: str | None = None, now: Millis | None = None
     ) -> Slice[StoredSchedule]:
         return await scheduling.list_schedules(self._space, due=due, limit=limit, cursor=cursor, now=now)
+
+    async def examine(self, *, now: Millis | None = None) -> Examination:
+        return await examining.examine(self._space, self._where, allow_eviction=self._allow_eviction, now=now)

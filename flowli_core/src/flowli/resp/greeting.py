@@ -9,9 +9,10 @@ from flowli.errors import DriverError
 from flowli.resp.keys import LAYOUT, Keys
 from flowli.resp.namespace import Plain, Request, Transport
 
-__all__ = ["greet"]
+__all__ = ["OLDEST", "about", "greet"]
 
-_OLDEST = (6, 2)
+OLDEST = (6, 2)
+"""The oldest version of Redis that has the commands."""
 
 
 async def greet(transport: Transport, keys: Keys, where: str, *, allow_eviction: bool) -> None:
@@ -19,7 +20,7 @@ async def greet(transport: Transport, keys: Keys, where: str, *, allow_eviction:
     ping: Request = Plain(("PING",))
     layout: Request = Plain(("HGET", keys.fixed("meta"), "layout"))
     _, stands = await transport.run([ping, layout], writes=False)
-    _check_server(await _info(transport), where, allow_eviction=allow_eviction)
+    _check_server(await about(transport), where, allow_eviction=allow_eviction)
     if stands is None:
         note = Plain(("HSETNX", keys.fixed("meta"), "layout", LAYOUT))
         _, stands = await transport.run([note, layout], writes=True)
@@ -31,7 +32,7 @@ async def greet(transport: Transport, keys: Keys, where: str, *, allow_eviction:
         raise DriverError(message)
 
 
-async def _info(transport: Transport) -> dict[str, str]:
+async def about(transport: Transport) -> dict[str, str]:
     """What INFO says; nothing where it is not to be had (a user without the right, a store that is no server)."""
     try:
         (text,) = await transport.run([Plain(("INFO",))], writes=False)
@@ -59,7 +60,7 @@ async def _policy(transport: Transport) -> str:
 
 def _check_server(facts: dict[str, str], where: str, *, allow_eviction: bool) -> None:
     version = re.match(r"(\d+)\.(\d+)", facts.get("redis_version", ""))
-    if version and (int(version[1]), int(version[2])) < _OLDEST:
+    if version and (int(version[1]), int(version[2])) < OLDEST:
         message = f"{where} is version {version[0]}; Flowli needs Redis 6.2 or newer, or Valkey."
         raise DriverError(message)
     policy = facts["maxmemory_policy"]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from flowli.resp.keys import Keys
 
-__all__ = ["Arg", "Call", "Script", "script"]
+__all__ = ["SCRIPTS", "Arg", "Call", "Script", "script"]
 
 Arg = bytes | str | int
 
@@ -54,6 +54,12 @@ class Call(NamedTuple):
 
 def _read(name: str) -> str:
     return (files("flowli.resp") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
+
+
+SCRIPTS = tuple(
+    sorted(path.name[:-4] for path in (files("flowli.resp") / "lua").iterdir() if path.name.endswith(".lua"))
+)
+"""The names of all of them."""
 
 
 def _prelude(fixed: Sequence[str], of_queue: Sequence[str]) -> str:

@@ -2,23 +2,13 @@
 -- KEYS: | line rank
 -- ARGV: now|'' | 0 | limit | lane: L, R or '' to begin | score | id
 -- Returns: lane, score, id of each
--- USES: keyset
+-- USES: keyset stamps
 local line, rank = KEYS[FIXED + LINE], KEYS[FIXED + RANK]
 local limit, lane, score, id = tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
 
-local function first_at(stamp)
-  local low, high = 0, redis.call('LLEN', line)
-  while low < high do
-    local middle = math.floor((low + high) / 2)
-    local found = tonumber(string.sub(redis.call('LINDEX', line, middle), 1, 13))
-    if found < stamp then low = middle + 1 else high = middle end
-  end
-  return low
-end
-
 -- Elements leave a line at its head or as ghosts: if (stamp, id) is gone, those of its stamp before it are too.
 local function line_behind(stamp, member)
-  local first = first_at(tonumber(stamp))
+  local first = first_at(line, tonumber(stamp))
   local at = first
   local sought = string.format('%013.0f', stamp) .. member
   while true do
@@ -34,7 +24,7 @@ end
 
 local i, j = 0, 0
 if lane == 'R' then
-  i, j = behind(rank, score, id), first_at(tonumber(score))
+  i, j = behind(rank, score, id), first_at(line, tonumber(score))
 elseif lane == 'L' then
   i, j = redis.call('ZCOUNT', rank, '-inf', score), line_behind(score, id)
 end
