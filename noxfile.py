@@ -47,8 +47,9 @@ def check_style(session: nox.Session) -> None:
 def check_types(session: nox.Session) -> None:
     """Run both type checkers, and demand that every public symbol has a known type."""
     session.run("mypy")
-    session.run("pyright", "--pythonpath", f"{session.bin}/python")
-    session.run("pyright", "--verifytypes", "flowli", "--ignoreexternal")
+    here = ("pyright", "--pythonpath", f"{session.bin}/python")
+    session.run(*here)
+    session.run(*here, "--verifytypes", "flowli", "--ignoreexternal")
 
 
 @nox.session
