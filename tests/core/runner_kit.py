@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -16,6 +17,7 @@ from tests.support.polling import eventually
 
 __all__ = [
     "DeafTwin",
+    "Faraway",
     "ShakyDriver",
     "bare_lease",
     "block_the_thread",
@@ -139,6 +141,16 @@ class ShakyDriver(MemoryDriver):
         if self._fault("overview") is not None:
             raise self._fail(False)
         return await super().overview(queues, now=now)
+
+
+class Faraway(MemoryDriver):
+    """A store to which a call takes far longer than a fast handler: otherwise there is nothing to gain."""
+
+    async def exchange(
+        self, settlements: Sequence[Settlement], claim: Claim | None = None, *, now: Millis | None = None
+    ) -> Exchanged:
+        await asyncio.sleep(0.02)
+        return await super().exchange(settlements, claim, now=now)
 
 
 class DeafTwin(MemoryDriver):

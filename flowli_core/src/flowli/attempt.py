@@ -5,6 +5,7 @@ It refuses to know who executes it: `run`, a runner and a test kit all set the s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -46,14 +47,14 @@ class Attempt:
         return self.flowli.use(job)
 
 
-current: ContextVar[Attempt] = ContextVar("flowli_attempt")
-"""Set for each execution, and copied into the threads of sync handlers."""
+current: ContextVar[Callable[[], Attempt]] = ContextVar("flowli_attempt")
+"""Makes the attempt for whoever asks. Set for each execution, and copied into the threads of sync handlers."""
 
 
 def current_attempt() -> Attempt:
     """The attempt that is being executed; works anywhere below a handler. StrategyError elsewhere."""
     try:
-        return current.get()
+        return current.get()()
     except LookupError:
         raise StrategyError(
             "current_attempt() was called outside of a handler. Call it below one, or pass on what you need."

@@ -7,16 +7,18 @@ is to be written goes to ``settle``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+import contextvars
+from collections.abc import Callable
 from enum import Enum
 
+from flowli.deadlines import Deadlines
 from flowli.driver import Hold, Lease
 from flowli.errors import JobTimeoutError
 from flowli.events import JobStarted
 from flowli.execution import Execution, Ready
 from flowli.journal import Journal, logger
 from flowli.lifecycle import Move
-from flowli.settle import Case, Verdict, cancel, describe, fail, release, set_aside
+from flowli.settle import Verdict, cancel, describe, fail, release, set_aside
 
 __all__ = ["Attempts", "Why"]
 
@@ -36,13 +38,14 @@ class Why(Enum):
 class _Running:
     """One attempt under way."""
 
-    __slots__ = ("deadline", "hold", "ready", "task", "why")
+    __slots__ = ("began", "hold", "ready", "task", "why")
 
-    def __init__(self, hold: Hold, ready: Ready, task: asyncio.Task[Verdict]) -> None:
+    task: asyncio.Task[None]
+
+    def __init__(self, hold: Hold, ready: Ready) -> None:
         self.hold = hold
         self.ready = ready
-        self.task = task
-        self.deadline: asyncio.TimerHandle | None = None
+        self.began = False
         self.why: Why | None = None
 
 
@@ -57,9 +60,11 @@ class Attempts:
         self._settle = settle
         self._ended = ended
         self._running: dict[Hold, _Running] = {}
-        self._deaf: set[asyncio.Task[Verdict]] = set()
+        self._deadlines = Deadlines[Hold](lambda hold: self.cancel(hold, Why.TIMEOUT))
+        self._deaf: set[_Running] = set()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._variables = contextvars.copy_context()
         self.executed: int = 0
         """Handlers started so far."""
 
@@ -76,83 +81,98 @@ class Attempts:
         """Handlers that were cancelled, were left behind, and go on."""
         return len(self._deaf)
 
-    def start(self, taken: Iterable[tuple[Hold, Lease]]) -> None:
-        """Execute each lease in a task of its own; what is not for this runner is settled at once."""
-        for hold, lease in taken:
-            try:
-                found = self._execution.prepare(lease)
-            except Exception as exc:
-                found = _bewildered(lease, exc)
-            if isinstance(found, Verdict):
-                self._settle(found)
-                self._ended(hold)
-            else:
-                self._begin(hold, found)
+    def start(self, hold: Hold, lease: Lease) -> None:
+        """Execute a lease in a task of its own; what is not for this runner is settled at once."""
+        found = self._prepared(lease)
+        if isinstance(found, Verdict):
+            self._settle(found)
+            self._ended(hold)
+        else:
+            self._begin(hold, found)
+
+    def withdraw(self, lease: Lease) -> None:
+        """Settle as cancelled what was asked to be before it was started."""
+        found = self._prepared(lease)
+        self._settle(found if isinstance(found, Verdict) else cancel(found.case, self._execution.now(), started=False))
+
+    def _prepared(self, lease: Lease) -> Ready | Verdict:
+        try:
+            return self._execution.prepare(lease)
+        except Exception as exc:
+            return _bewildered(lease, exc)
 
     def _begin(self, hold: Hold, ready: Ready) -> None:
-        self._announce(ready)
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(self._execution.execute(ready))
-        running = self._running[hold] = _Running(hold, ready, task)
-        self._idle.clear()
+        if self._journal.is_heard:
+            self._announce(ready)
+        if not self._running:
+            self._idle.clear()
         self.executed += 1
+        running = self._running[hold] = _Running(hold, ready)
         timeout = ready.case.options.timeout
         if timeout is not None:
-            running.deadline = loop.call_later(timeout / 1000, self.cancel, hold, Why.TIMEOUT)
-        # However a task ends, also before its first step, its slot and its lease become free.
-        task.add_done_callback(lambda _: self._finish(running))
+            self._deadlines.add(hold, timeout / 1000)
+        # Another job's last step may have led here: this one must not see what that one left in its variables.
+        loop = asyncio.get_running_loop()
+        running.task = loop.create_task(self._attend(running), context=self._variables.copy())
 
     def _announce(self, ready: Ready) -> None:
         lease, number = ready.case.lease, ready.case.number
-        wait_s = max(0, ready.case.now - lease.ready_at) / 1000 if lease.ready_at else 0.0
+        wait_s = max(0, ready.case.started_at - lease.ready_at) / 1000 if lease.ready_at else 0.0
         logger.debug(
             "\N{RIGHTWARDS ARROW} %s %s attempt %d, waited %.0fms", lease.name, lease.id, number, wait_s * 1000
         )
         if self._journal.has_listeners:
             self._journal.emit(JobStarted(job_id=lease.id, job_name=lease.name, attempt=number, wait_s=wait_s))
 
-    def _finish(self, running: _Running) -> None:
-        if running.task in self._deaf:
-            self._deaf.discard(running.task)
-            if not running.task.cancelled():
-                running.task.exception()  # it was settled without it: whatever it is, it is too late
-            return
-        self._end(running, lambda: self._judged(running))
-
-    def _judged(self, running: _Running) -> Verdict | None:
-        ready = running.ready
+    async def _attend(self, running: _Running) -> None:
+        """One attempt from its first step to its verdict. However it ends, its slot and its lease become free."""
+        verdict = None
         try:
-            verdict = running.task.result()
-        except KeyboardInterrupt:
-            return release(ready.case)  # somebody ends the process, not the job
+            if running.why is None:
+                running.began = True
+                verdict = await self._execution.execute(running.ready)
+        except KeyboardInterrupt:  # somebody ends the process, not the job
+            self._end(running, lambda: release(running.ready.case))
+            raise
         except BaseException as exc:
-            verdict = fail(self._now(ready), exc, self._execution.random)
-        # After a cancellation from outside what the handler returns or raises is too late.
-        return verdict if running.why is None else self._overruled(running, verdict)
+            if running.task.get_loop().is_closed():  # nothing can be settled any more
+                raise
+            error = exc
+            self._end(running, lambda: self._overruled(running, self._failed(running, error)))
+        else:
+            self._end(running, lambda: self._overruled(running, verdict))
+
+    def _failed(self, running: _Running, error: BaseException) -> Verdict:
+        return fail(running.ready.case, error, self._execution.random, self._execution.now())
 
     def _overruled(self, running: _Running, verdict: Verdict | None) -> Verdict | None:
-        case = self._now(running.ready)
+        """After a cancellation from outside what the handler returns or raises is too late."""
+        if running.why is None:
+            return verdict
+        case = running.ready.case
         match running.why:
             case Why.TIMEOUT:
-                late = JobTimeoutError(
-                    f"Job {case.lease.name!r}: its timeout of {(case.options.timeout or 0) / 1000:g}s passed."
+                return self._failed(
+                    running,
+                    JobTimeoutError(
+                        f"Job {case.lease.name!r}: its timeout of {(case.options.timeout or 0) / 1000:g}s passed."
+                    ),
                 )
-                return fail(case, late, self._execution.random)
             case Why.ASKED:
-                return cancel(case)
+                return cancel(case, self._execution.now())
             case Why.SHUTDOWN:  # what was done is done, and counts; a failure on the way out does not
                 return verdict if verdict and verdict.move in (Move.COMPLETE, Move.CANCEL) else release(case)
             case _:
                 return None
 
-    def _now(self, ready: Ready) -> Case:
-        return ready.case._replace(now=self._execution.now())
-
     def _end(self, running: _Running, decide: Callable[[], Verdict | None]) -> None:
+        if running in self._deaf:  # it was settled without it: whatever it came to, it is too late
+            self._deaf.discard(running)
+            return
         lease = running.ready.case.lease
         del self._running[running.hold]
-        if running.deadline is not None:
-            running.deadline.cancel()
+        if self._deadlines:
+            self._deadlines.discard(running.hold)
         try:
             verdict = decide()
         except Exception as exc:
@@ -169,15 +189,16 @@ class Attempts:
         if running is None or running.why is not None or running.task.done():
             return
         running.why = why
-        running.task.cancel()
+        if running.began:  # else its first step finds out: a task that is cancelled before takes no step at all
+            running.task.cancel()
         asyncio.get_running_loop().call_later(_DEAF_S, self._give_up, running)
 
     def _give_up(self, running: _Running) -> None:
-        if self._running.get(running.hold) is not running or running.task.done():
+        if self._running.get(running.hold) is not running:
             return
-        self._deaf.add(running.task)
         logger.error("%s %s ignores its cancellation; it is left behind", running.ready.job.name, running.hold.id)
         self._end(running, lambda: self._overruled(running, None))
+        self._deaf.add(running)
 
     def cancel_all(self, why: Why) -> None:
         """Cancel every attempt under way."""

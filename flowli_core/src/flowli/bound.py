@@ -237,7 +237,7 @@ class BoundJob(Generic[_I_contra, _M_contra, _R_co]):
 async def _run_here(core: Core, job: Job[Any, Any, Any, Any], input: Any, meta: Any) -> Any:
     timeout = core.plan(job).options.timeout
     attempt = Attempt(job_id=None, name=job.name, number=1, token=None, deadline=_deadline(timeout), flowli=core.flowli)
-    reset = current.set(attempt)
+    reset = current.set(lambda: attempt)
     limit = asyncio.timeout(None if timeout is None else timeout / 1000)
     try:
         async with limit:

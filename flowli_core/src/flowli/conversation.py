@@ -66,6 +66,11 @@ class Conversation:
         self.news.set()
 
     @property
+    def more(self) -> bool:
+        """Whether the last claim left something behind that could be taken at once."""
+        return self._last is not None and self._last.more
+
+    @property
     def has_verdicts(self) -> bool:
         return bool(self._outbox)
 
@@ -74,7 +79,6 @@ class Conversation:
         """Nothing is left to be settled or handed back."""
         return not self._outbox and self._unanswered is None
 
-    @property
     def store_now(self) -> Millis:
         """The store's clock, as far as this runner can know without asking."""
         if self._last is None:
@@ -84,7 +88,7 @@ class Conversation:
     @property
     def schedules_are_due(self) -> bool:
         at = self._schedule_at
-        return at is not None and at <= self.store_now
+        return at is not None and at <= self.store_now()
 
     @property
     def _schedule_at(self) -> int | None:
@@ -93,7 +97,7 @@ class Conversation:
 
     def put_off_schedules(self, span: Millis) -> None:
         """They could not be fired: wake for them no sooner than after ``span``."""
-        self._schedules_from = self.store_now + span
+        self._schedules_from = self.store_now() + span
 
     @property
     def wait(self) -> Millis:
@@ -104,7 +108,7 @@ class Conversation:
         until = min(instants, default=None)
         if until is None:
             return self._terms.poll
-        return Millis(max(_SHORTEST_WAIT, min(self._terms.poll, until - self.store_now)))
+        return Millis(max(_SHORTEST_WAIT, min(self._terms.poll, until - self.store_now())))
 
     def claim(self, limit: int, *, wait: Millis = Millis(0)) -> Claim:
         """The next claim; 0 keeps house only."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError as PydanticError
 
@@ -27,6 +27,9 @@ from flowli.schema import Unwritable, dump_json, issues_of, refuse
 from flowli.settle import Case, Verdict, cancel, complete, fail, give_up, park
 from flowli.wire import Head, Memo, Unreadable, decode_head, decode_memo, split_body
 
+if TYPE_CHECKING:
+    from flowli.runtime import Flowli
+
 __all__ = ["Execution", "Ready"]
 
 _LONGEST = to_millis(LONGEST_SPAN)
@@ -34,16 +37,35 @@ _NOT_YET = 1 << 52
 """Milliseconds, some 140,000 years after the epoch."""
 
 
+_NOTHING = Memo()
+
+
 class Ready:
     """A lease that this runner can execute."""
 
-    __slots__ = ("case", "input", "job", "meta")
+    __slots__ = ("_attempt", "_flowli", "case", "input", "job", "meta")
 
-    def __init__(self, job: Job[Any, Any, Any, Any], case: Case, input: Any, meta: Any) -> None:
+    def __init__(self, job: Job[Any, Any, Any, Any], case: Case, input: Any, meta: Any, flowli: Flowli[Any]) -> None:
         self.job: Job[Any, Any, Any, Any] = job
         self.case: Case = case
         self.input: Any = input
         self.meta: Any = meta
+        self._flowli = flowli
+        self._attempt: Attempt | None = None
+
+    def attempt(self) -> Attempt:
+        """What the handler can know of this; made when somebody asks."""
+        if self._attempt is None:
+            lease, timeout = self.case.lease, self.case.options.timeout
+            self._attempt = Attempt(
+                job_id=lease.id,
+                name=lease.name,
+                number=self.case.number,
+                token=lease.token,
+                deadline=None if timeout is None else millis_to_instant(Millis(self.case.started_at + timeout)),
+                flowli=self._flowli,
+            )
+        return self._attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,60 +80,59 @@ class Execution:
     def prepare(self, lease: Lease) -> Ready | Verdict:
         """What the handler will get, or the verdict on a record that is not for it: no handler was called, no attempt
         counted."""
-        now = self.now()
-        case = Case(lease, self.core.defaults, _recall(lease.memo), now, now)
+        now, memo = self.now(), _recall(lease.memo)
         try:
-            head = _read_head(lease.head)
+            options = _read_head(lease.head).options
         except Unreadable as exc:
-            return park(case, f"unreadable: {exc}", FailureReason.UNREADABLE)
-        options = head.options
-        case = Case(lease, options, case.memo, now, now)
-        if case.memo.result is not None:
-            return park(case, "unreadable: its memo is damaged", FailureReason.UNREADABLE)
+            return park(Case(lease, self.core.defaults, memo, now), f"unreadable: {exc}", FailureReason.UNREADABLE, now)
+        case = Case(lease, options, memo, now)
+        if memo.result is not None:
+            return park(case, "unreadable: its memo is damaged", FailureReason.UNREADABLE, now)
         if lease.deliveries >= options.max_deliveries:
             lost = FlowliError(
                 f"{lease.deliveries} runners were lost under this job. Look at what it does to the process."
             )
-            return give_up(case, lost, FailureReason.POISON, started=False)
+            return give_up(case, lost, FailureReason.POISON, now, started=False)
         job = self.core.jobs.get(lease.name)
         if job is None:
-            return park(case, f"no job {lease.name!r} is registered on {self.core.name}", FailureReason.UNKNOWN)
+            return park(case, f"no job {lease.name!r} is registered on {self.core.name}", FailureReason.UNKNOWN, now)
         return self._validated(job, case)
 
     def _validated(self, job: Job[Any, Any, Any, Any], case: Case) -> Ready | Verdict:
         input_json, meta_json = split_body(case.lease.body)
-        what, input, meta = "input", None, None
+        what, input, meta, now = "input", None, None, case.started_at
         try:
-            input = job.input_adapter.validate_json(input_json)
+            input = job.input_adapter.validator.validate_json(input_json)
             if job.meta_adapter is not None:
                 what = "meta"
-                meta = job.meta_adapter.validate_json(meta_json or b"null")
+                meta = job.meta_adapter.validator.validate_json(meta_json or b"null")
         except PydanticError as exc:
             issues = issues_of(exc, what, adapter=job.input_adapter if what == "input" else job.meta_adapter)
             if issues[0]["type"] == "json_invalid":
-                return park(case, f"unreadable: its {what} is no JSON", FailureReason.UNREADABLE)
-            return give_up(case, refuse(job.name, f"stored {what}", issues), FailureReason.VALIDATION, started=False)
+                return park(case, f"unreadable: its {what} is no JSON", FailureReason.UNREADABLE, now)
+            error = refuse(job.name, f"stored {what}", issues)
+            return give_up(case, error, FailureReason.VALIDATION, now, started=False)
         except FlowliError as exc:  # the definition itself is wrong here; another runner's may not be
-            return park(case, str(exc), FailureReason.UNKNOWN)
+            return park(case, str(exc), FailureReason.UNKNOWN, now)
         except Exception as exc:  # a validator's own, on the way to the handler: a failure as any other
-            return fail(case, exc, self.random)
-        return Ready(job, case, input, meta)
+            return fail(case, exc, self.random, now)
+        return Ready(job, case, input, meta, self.core.flowli)
 
     async def execute(self, ready: Ready) -> Verdict:
         """Call the handler and judge the outcome. Cancellation passes through."""
         job, case = ready.job, ready.case
-        current.set(self._attempt(case))
+        current.set(ready.attempt)
         try:
             value = await call_handler(job, ready.input, ready.meta, context=self.core.context, threads=self.threads)
         except Cancel as exc:
-            return cancel(self._ended(case), exc)
+            return cancel(case, self.now(), exc)
         except (Exception, SystemExit) as exc:
-            return fail(self._ended(case), exc, self.random)
-        return self._completed(job, self._ended(case), value)
+            return fail(case, exc, self.random, self.now())
+        return self._completed(job, case, value)
 
     def _completed(self, job: Job[Any, Any, Any, Any], case: Case, value: Any) -> Verdict:
         if case.options.result_ttl == 0:
-            return complete(case, b"")
+            return complete(case, b"", self.now())
         try:
             result = dump_json(job.result_adapter, value, warnings="error")
         except Unwritable as exc:
@@ -119,22 +140,8 @@ class Execution:
                 f"Job {job.name!r}: its result, a {type(value).__name__}, cannot be serialised by the return "
                 f"annotation ({exc}). Return what is annotated, or None."
             )
-            return give_up(case, wrong, FailureReason.VALIDATION)
-        return complete(case, result)
-
-    def _ended(self, case: Case) -> Case:
-        return case._replace(now=self.now())
-
-    def _attempt(self, case: Case) -> Attempt:
-        lease, timeout = case.lease, case.options.timeout
-        return Attempt(
-            job_id=lease.id,
-            name=lease.name,
-            number=case.number,
-            token=lease.token,
-            deadline=None if timeout is None else millis_to_instant(Millis(case.started_at + timeout)),
-            flowli=self.core.flowli,
-        )
+            return give_up(case, wrong, FailureReason.VALIDATION, self.now())
+        return complete(case, result, self.now())
 
 
 @lru_cache(maxsize=1024)
@@ -149,6 +156,8 @@ def _read_head(head: bytes) -> Head:
 
 def _recall(memo: bytes) -> Memo:
     """The memo; where it cannot be read, what parking left of it, with the bytes themselves as its result."""
+    if not memo:
+        return _NOTHING
     try:
         read = _read_memo(memo)
     except Unreadable:
@@ -163,10 +172,9 @@ def _recall(memo: bytes) -> Memo:
 
 def _read_memo(memo: bytes) -> Memo:
     read = decode_memo(memo)
-    if memo:
-        instants = (read.parked_since or 0, read.started_at or 0, read.finished_at or 0)
-        if not _are_counts(read.attempts, read.failures, read.crashes, read.parked_times, *instants, below=_NOT_YET):
-            raise Unreadable("its memo is damaged")
+    instants = (read.parked_since or 0, read.started_at or 0, read.finished_at or 0)
+    if not _are_counts(read.attempts, read.failures, read.crashes, read.parked_times, *instants, below=_NOT_YET):
+        raise Unreadable("its memo is damaged")
     return read
 
 

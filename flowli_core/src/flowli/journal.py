@@ -51,6 +51,11 @@ class Journal:
     def has_listeners(self) -> bool:
         return bool(self._listeners)
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody hears of a job that begins and completes."""
+        return bool(self._listeners) or logger.isEnabledFor(logging.DEBUG)
+
     def emit(self, event: RunnerEvent) -> None:
         """Queue an event for its listeners."""
         if not self._listeners:
@@ -109,6 +114,8 @@ class Journal:
 
     def written(self, verdict: Verdict) -> None:
         """A settlement is in the store: say so."""
+        if verdict.move is Move.COMPLETE and not self.is_heard:
+            return
         _log(verdict)
         if self._listeners:
             for event in _events_of(verdict):

@@ -48,7 +48,8 @@ class Leases:
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._ends: dict[Hold, float] = {}
-        self._news = threading.Condition()
+        self._lock = threading.Lock()
+        self._news = threading.Condition(self._lock)
         self._closed = False
         self._ended = asyncio.Event()
         self._is_asleep = False
@@ -70,7 +71,7 @@ class Leases:
 
     def drop(self, hold: Hold) -> None:
         """This attempt is over: its lease needs no more renewals."""
-        with self._news:
+        with self._lock:
             self._ends.pop(hold, None)
 
     async def close(self) -> None:

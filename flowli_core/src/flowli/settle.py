@@ -37,25 +37,25 @@ __all__ = [
 
 _MOST_MESSAGE, _MOST_TRACEBACK = 2_000, 16_000
 _FIRST_PARK, _LONGEST_PARK = 1_000, 60_000
+_COMPLETED = after(State.ACTIVE, Move.COMPLETE)
 
 
 class Case(NamedTuple):
-    """An attempt as far as its outcome depends on it. Instants are the store's."""
+    """An attempt as far as its outcome depends on it. Instants, ``now`` of the functions below too, are the store's."""
 
     lease: Lease
     options: Options
     memo: Memo
     started_at: Millis
-    now: Millis
 
     @property
     def number(self) -> int:
         """Of this attempt: settled starts, crashes since, and itself."""
         return self.memo.attempts + self.lease.deliveries - self.memo.crashes + 1
 
-    @property
-    def run_s(self) -> float:
-        return max(0, self.now - self.started_at) / 1000
+    def run_s(self, now: Millis) -> float:
+        """Seconds since it began."""
+        return max(0, now - self.started_at) / 1000
 
 
 class Verdict(NamedTuple):
@@ -89,48 +89,57 @@ def _counted(case: Case, **changes: object) -> Memo:
     return Memo(**values)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-def complete(case: Case, result: bytes) -> Verdict:
+def complete(case: Case, result: bytes, now: Millis) -> Verdict:
     """The handler returned."""
-    keep_for = case.options.result_ttl
-    memo = b"" if keep_for == 0 else encode_memo(_counted(case, finished_at=case.now, result=result))
-    settlement = _settlement(case, Move.COMPLETE, memo, keep_for=keep_for)
-    return Verdict(settlement, Move.COMPLETE, case.lease.name, case.number, case.run_s)
+    lease, keep_for = case.lease, case.options.result_ttl
+    memo = b"" if keep_for == 0 else encode_memo(_counted(case, finished_at=now, result=result))
+    settlement = Settlement(lease.id, lease.queue, lease.token, _COMPLETED, memo, None, None, keep_for)
+    return Verdict(settlement, Move.COMPLETE, lease.name, case.number, case.run_s(now))
 
 
-def fail(case: Case, error: BaseException, random: Callable[[], float]) -> Verdict:
+def fail(case: Case, error: BaseException, random: Callable[[], float], now: Millis) -> Verdict:
     """The handler raised, or its time was over: a retry after the backoff, or the end."""
     failures = case.memo.failures + 1
     if failures >= case.options.max_attempts:
-        return give_up(case, error, FailureReason.ATTEMPTS, failures=failures)
+        return give_up(case, error, FailureReason.ATTEMPTS, now, failures=failures)
     after_failure = error.after if isinstance(error, Retry) else None
     if after_failure is None:
         after_failure = case.options.backoff.wait(failures, random)
     wait = to_millis(after_failure)
     memo = _counted(case, failures=failures, waiting_for=WaitingFor.RETRY, error=describe(error))
     settlement = _settlement(case, Move.RETRY, encode_memo(memo), delay=wait)
-    return Verdict(settlement, Move.RETRY, case.lease.name, case.number, case.run_s, error, None, wait)
+    return Verdict(settlement, Move.RETRY, case.lease.name, case.number, case.run_s(now), error, None, wait)
 
 
 def give_up(
-    case: Case, error: BaseException, reason: FailureReason, *, failures: int | None = None, started: bool = True
+    case: Case,
+    error: BaseException,
+    reason: FailureReason,
+    now: Millis,
+    *,
+    failures: int | None = None,
+    started: bool = True,
 ) -> Verdict:
     """The end as ``failed``. ``started`` is False where the handler was never called, and no attempt is counted."""
-    changes = {"failures": case.memo.failures if failures is None else failures, "finished_at": case.now}
+    changes = {"failures": case.memo.failures if failures is None else failures, "finished_at": now}
     memo = _counted(case, **changes, error=describe(error), reason=reason)
     number = case.number
     if not started:
         number -= 1
         memo = _not_started(case, memo)
     settlement = _settlement(case, Move.FAIL, encode_memo(memo), keep_for=case.options.failed_ttl)
-    return Verdict(settlement, Move.FAIL, case.lease.name, number, case.run_s, error, reason)
+    return Verdict(settlement, Move.FAIL, case.lease.name, number, case.run_s(now), error, reason)
 
 
-def cancel(case: Case, error: Cancel | None = None) -> Verdict:
-    """The handler raised `Cancel`, whose reason is kept, or a request to cancel reached it."""
-    memo = _counted(case, finished_at=case.now, error=None if error is None else describe(error))
+def cancel(case: Case, now: Millis, error: Cancel | None = None, *, started: bool = True) -> Verdict:
+    """The handler raised `Cancel`, whose reason is kept, or a request to cancel reached it. ``started`` as for
+    `give_up`."""
+    memo, number = _counted(case, finished_at=now, error=None if error is None else describe(error)), case.number
+    if not started:
+        memo, number = _not_started(case, memo), number - 1
     keep_for = case.options.result_ttl
     settlement = _settlement(case, Move.CANCEL, encode_memo(memo) if keep_for else b"", keep_for=keep_for)
-    return Verdict(settlement, Move.CANCEL, case.lease.name, case.number, case.run_s, error)
+    return Verdict(settlement, Move.CANCEL, case.lease.name, number, case.run_s(now), error)
 
 
 def release(case: Case) -> Verdict:
@@ -157,18 +166,18 @@ def set_aside(lease: Lease) -> Verdict:
     return Verdict(settlement, Move.PARK, lease.name, error=error, wait=wait)
 
 
-def park(case: Case, why: str, reason: FailureReason) -> Verdict:
+def park(case: Case, why: str, reason: FailureReason, now: Millis) -> Verdict:
     """Not for this runner: wait for one that can, longer each time; after ``unknown_ttl`` the end, with ``reason``.
 
     A memo that cannot be read is kept as it is, where that of a completed job has the result.
     """
     memo = case.memo
-    since = memo.parked_since or case.now
+    since = memo.parked_since or now
     error = FlowliError(why)
-    if case.now - since >= case.options.unknown_ttl:
-        return give_up(case, error, reason, started=False)
+    if now - since >= case.options.unknown_ttl:
+        return give_up(case, error, reason, now, started=False)
     wait = Millis(min(_LONGEST_PARK, _FIRST_PARK << min(memo.parked_times, 16)))
-    wait = Millis(min(wait, since + case.options.unknown_ttl - case.now))
+    wait = Millis(min(wait, since + case.options.unknown_ttl - now))
     parked = Memo(
         attempts=memo.attempts,
         failures=memo.failures,

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 
 from flowli.attempts import Attempts, Why
+from flowli.backlog import Backlog, Pace, Taken
 from flowli.conversation import Conversation, Terms
 from flowli.core import Core
 from flowli.driver import Driver, Exchanged, Hold, Lease, Millis
@@ -45,9 +46,12 @@ class Shift:
         self._queues = terms.queues
         self._threads = HandlerThreads()
         self._talk = Conversation(driver, terms, journal, self._take)
-        execution = Execution(core, self._threads, lambda: self._talk.store_now)
+        execution = Execution(core, self._threads, self._talk.store_now)
         self._attempts = Attempts(execution, journal, self._talk.settle, self._ended)
-        self._leases = Leases(driver, terms.lease_for / 1000, self._attempts.cancel)
+        self._leases = Leases(driver, terms.lease_for / 1000, self._cancel)
+        self._backlog = Backlog(self._hand_back)
+        self._pace = Pace()
+        self._is_starting = False
         self._presence = Presence(driver, terms.runner, terms.queues, tuple(core.jobs))
         self._stopping = False
         self._hurried = asyncio.Event()
@@ -69,11 +73,40 @@ class Shift:
             return
         holds = [Hold(lease.queue, lease.id, lease.token) for lease in leases]
         self._leases.add(holds, ends_at)
-        self._attempts.start(zip(holds, leases, strict=True))
+        self._backlog.add(zip(holds, leases, strict=True))
+        self._start_next()
+        self._backlog.watch()
+
+    def _start_next(self) -> None:
+        """Fill the free slots. One that is settled at once leads back here, and is taken up by the loop."""
+        if self._is_starting:
+            return
+        self._is_starting = True
+        try:
+            while self._backlog and self.busy < self._concurrency:
+                self._attempts.start(*self._backlog.pop())
+        finally:
+            self._is_starting = False
 
     def _ended(self, hold: Hold) -> None:
         self._leases.drop(hold)
+        if self._backlog:
+            self._start_next()
         self._talk.news.set()
+
+    def _cancel(self, hold: Hold, why: Why) -> None:
+        lease = self._backlog.remove(hold)
+        if lease is None:
+            self._attempts.cancel(hold, why)
+        elif why is Why.ASKED:
+            self._leases.drop(hold)
+            self._attempts.withdraw(lease)
+
+    def _hand_back(self, taken: Sequence[Taken]) -> None:
+        """What was leased ahead and not started may be executed by whoever has a slot."""
+        for hold, lease in taken:
+            self._leases.drop(hold)
+            self._talk.settle(hand_back(lease))
 
     async def tick(self, most: int | None) -> int:
         """Recover, fire, and execute as many jobs as are ready now (at most ``most``); how many attempts that made."""
@@ -148,22 +181,29 @@ class Shift:
             self._hear_waiting()
             if self._stopping:
                 await self._stop_waiting()
-            elif self._waiting is None and self.busy < self._concurrency:
-                await self._claim()
+            elif self._waiting is None and (limit := self._limit()) > 0:
+                await self._claim(limit)
                 continue
             if talk.has_verdicts:
                 await talk.exchange(None)
             elif not self._stopping or self.busy:
                 await talk.news.wait()
 
-    async def _claim(self) -> None:
+    def _limit(self) -> int:
+        """How many leases to ask for: the free slots, and some ahead where there is more and handlers are fast."""
+        free = self._concurrency - self.busy - len(self._backlog)
+        return free + self._pace.ahead if self._talk.more else free
+
+    async def _claim(self, limit: int) -> None:
         talk = self._talk
         if talk.schedules_are_due:
-            await self._fire(talk.store_now)
+            await self._fire(talk.store_now())
         wait = Millis(0) if talk.has_verdicts else talk.wait
-        claim = talk.claim(self._concurrency - self.busy, wait=wait)
+        claim = talk.claim(limit, wait=wait)
         if wait == 0:
+            began_at = time.monotonic()
             await talk.exchange(claim)
+            self._pace.measure(self._attempts.executed - self.busy, began_at, time.monotonic())
             return
         self._waiting = asyncio.create_task(talk.exchange(claim), name="flowli-waiting")
         self._waiting.add_done_callback(lambda _: talk.news.set())
@@ -188,10 +228,16 @@ class Shift:
         """End the grace of `finish` now."""
         self._hurried.set()
 
+    def _stop(self) -> None:
+        """Start nothing more."""
+        self._stopping = True
+        self._hand_back(self._backlog.clear())
+        self._backlog.close()
+        self._talk.news.set()
+
     async def finish(self, grace_s: float) -> None:
         """Claim nothing more; wait for handlers, then cancel and hand back; settle what there is to settle."""
-        self._stopping = True
-        self._talk.news.set()
+        self._stop()
         await self._idle(grace_s)
         self._end_by = time.monotonic() + _LAST_S
         if self.busy:
@@ -212,7 +258,7 @@ class Shift:
 
     async def close(self) -> int:
         """Hand back what is under way, release everything; how many handlers are left behind."""
-        self._stopping = True
+        self._stop()
         for task in (self._work, self._waiting):
             if task is not None and not task.done():
                 task.cancel()
