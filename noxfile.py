@@ -98,6 +98,20 @@ def conformance(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """One round under faults: `nox -s faults -- SERVER CLIENT`, with --quick for what the gate runs.
+
+    SERVER is valkey, redis-8 or redis-7 (Debian's, on PATH), CLIENT is redis or glide.
+    """
+    install(session, "dev")
+    server, client, *options = [*session.posargs, *("valkey", "redis")[len(session.posargs) :]]
+    tier = ["-m", "quick"] if "--quick" in options else []
+    more = [option for option in options if option != "--quick"]
+    env = {"FLOWLI_TEST_SERVER": server, "FLOWLI_TEST_CLIENT": client}
+    session.run("pytest", "-n", "2", "--dist", "worksteal", "tests/faults", *tier, *more, env=env)
+
+
+@nox.session
 def packaging(session: nox.Session) -> None:
     """Wheels, pins, a clean environment, and the rules of the house."""
     install(session, "dev")

@@ -14,7 +14,8 @@ from flowli.driver import Driver
 from tests.crash.app import Errands, starts
 from tests.crash.drivers import DRIVERS
 from tests.support.polling import eventually
-from tests.support.proxy import ChaosProxy, CutAfter, CutBefore, Fault
+from tests.support.proxy import ChaosProxy
+from tests.support.trouble import CutAfter, CutBefore, Fault
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.crash.drivers import DRIVERS
 from tests.crash.scene import Crash, Scene
-from tests.support.proxy import CutAfter, CutBefore, Fault, HoldAfter
+from tests.support.trouble import CutAfter, CutBefore, Fault, HoldAfter
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(300)]
 

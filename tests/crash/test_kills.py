@@ -12,7 +12,7 @@ import pytest
 
 from tests.crash.drivers import DRIVERS
 from tests.crash.scene import Crash, Scene
-from tests.support.proxy import Hold, HoldAfter, HoldBefore
+from tests.support.trouble import Hold, HoldAfter, HoldBefore
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(1_800)]
 

@@ -1,4 +1,4 @@
-"""A proxy between a client and a RESP server, in a thread of the test process, that can make trouble at one request.
+"""A proxy between a client and a RESP server, in a thread of the test process, that makes trouble.
 
 It counts what passes and does what a `Fault` says. It refuses to know drivers and what a request means.
 """
@@ -14,119 +14,15 @@ import threading
 from collections import deque
 from collections.abc import Coroutine
 from contextlib import suppress
-from enum import Enum
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from tests.support.resp import take_frame
+from tests.support.trouble import Fault, Message, Verdict
 
-__all__ = ["ChaosProxy", "CutAfter", "CutBefore", "Fault", "Hold", "HoldAfter", "HoldBefore", "Message", "Verdict"]
+__all__ = ["ChaosProxy"]
 
 _PORTS = range(20_000, 32_000)
 _AT_ONCE = 65_536
-_LONGEST_HOLD = 60.0
-
-
-class Verdict(Enum):
-    """What becomes of a message."""
-
-    PASS = "pass"
-    SWALLOW = "swallow"
-    """It vanishes; the connection stays."""
-    CUT = "cut"
-    """It vanishes, and both ends of the connection are reset."""
-
-
-class Message(NamedTuple):
-    """A request, or the reply to it."""
-
-    number: int
-    """Of the request, over all connections since the fault was set, from 1."""
-    connection: int
-    data: bytes
-
-
-class Fault:
-    """Trouble. This one makes none: everything passes. Its methods run in the proxy's loop, and may wait there."""
-
-    def __init__(self) -> None:
-        self.happened = threading.Event()
-        """Set when the trouble has been made, or is about to be."""
-
-    async def on_request(self, request: Message) -> Verdict:
-        """Before it is sent on."""
-        del request
-        return Verdict.PASS
-
-    async def on_reply(self, reply: Message) -> Verdict:
-        """After the server answered, and before the client hears of it."""
-        del reply
-        return Verdict.PASS
-
-
-class CutBefore(Fault):
-    """The nth request is not sent on: the connection breaks, and nothing was executed."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
-
-    async def on_request(self, request: Message) -> Verdict:
-        if request.number != self.number:
-            return Verdict.PASS
-        self.happened.set()
-        return Verdict.CUT
-
-
-class CutAfter(Fault):
-    """The nth request is executed and its reply lost. What its connection sent behind it is not sent on."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
-        self._connection: int | None = None
-
-    async def on_request(self, request: Message) -> Verdict:
-        if request.number == self.number:
-            self._connection = request.connection
-        behind = request.number > self.number and request.connection == self._connection
-        return Verdict.SWALLOW if behind else Verdict.PASS
-
-    async def on_reply(self, reply: Message) -> Verdict:
-        if reply.number != self.number:
-            return Verdict.PASS
-        self.happened.set()
-        return Verdict.CUT
-
-
-class Hold(Fault):
-    """Keeps a message until `release`; then the connection is cut."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
-        self._released = threading.Event()
-
-    def release(self) -> None:
-        self._released.set()
-
-    async def _hold(self) -> Verdict:
-        self.happened.set()
-        await asyncio.to_thread(self._released.wait, _LONGEST_HOLD)
-        return Verdict.CUT
-
-
-class HoldBefore(Hold):
-    """Time stands still before the nth request is sent on, so that the client can be killed."""
-
-    async def on_request(self, request: Message) -> Verdict:
-        return await self._hold() if request.number == self.number else Verdict.PASS
-
-
-class HoldAfter(Hold):
-    """Time stands still after the nth request was executed, so that the client can be killed."""
-
-    async def on_reply(self, reply: Message) -> Verdict:
-        return await self._hold() if reply.number == self.number else Verdict.PASS
 
 
 class _Wire:
@@ -221,7 +117,7 @@ class ChaosProxy:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._call(self._end())
+        self._call(self._hang_up())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -230,6 +126,11 @@ class ChaosProxy:
     def requests(self) -> int:
         """How many passed since the fault was set."""
         return len(self._seen)
+
+    @property
+    def connections(self) -> int:
+        """How many were accepted since the beginning."""
+        return self._connections
 
     def seen(self, number: int) -> str:
         """The beginning of the nth request, for people; what was not seen is empty."""
@@ -250,9 +151,13 @@ class ChaosProxy:
     async def _set(self, fault: Fault) -> None:
         self.fault = fault
         self._seen.clear()
+        if not fault.accepts:
+            await self._hang_up()
+        elif self._server is None:
+            await self._listen()
 
     async def _listen(self) -> None:
-        for port in random.sample(_PORTS, k=50):
+        for port in [self.port] if self.port else random.sample(_PORTS, k=50):
             with suppress(OSError):
                 self._server = await asyncio.start_server(self._carry, "127.0.0.1", port, ssl=self._tls)
                 self.port = port
@@ -265,9 +170,11 @@ class ChaosProxy:
         self._carriers.add(task)
         task.add_done_callback(self._carriers.discard)
 
-    async def _end(self) -> None:
-        assert self._server is not None
-        self._server.close()
+    async def _hang_up(self) -> None:
+        """Listen no more, and reset what stands."""
+        if self._server is not None:
+            self._server.close()
+        self._server = None
         carriers = list(self._carriers)
         for task in carriers:
             task.cancel()

@@ -11,9 +11,10 @@ from redis.exceptions import ConnectionError
 
 from tests.support.certificates import Authority
 from tests.support.outside import outside
-from tests.support.proxy import ChaosProxy, CutAfter, CutBefore, HoldAfter
+from tests.support.proxy import ChaosProxy
 from tests.support.resp import take_frame
 from tests.support.servers import ValkeyServer
+from tests.support.trouble import CutAfter, CutBefore, HoldAfter
 
 FRAMES = [
     b"+OK\r\n",
