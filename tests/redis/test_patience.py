@@ -10,8 +10,9 @@ import pytest
 from flowli.errors import DriverClosed, DriverUnavailable
 from flowli_redis import RedisDriver
 from tests.support.jobs import job_of
-from tests.support.proxy import ChaosProxy, HoldAfter
+from tests.support.proxy import ChaosProxy
 from tests.support.servers import ValkeyServer
+from tests.support.trouble import HoldAfter
 
 pytestmark = pytest.mark.anyio
 
