@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from flowli.coalescing import Coalescers
 from flowli.context import Context
 from flowli.driver import Driver
 from flowli.errors import StrategyError
@@ -60,6 +61,7 @@ class Core:
         self.defaults = defaults
         self.schedules = schedules
         self.turns: Turns = Turns()
+        self.coalescers: Coalescers = Coalescers(self.turns)
         self.watches: Watches = Watches()
         self._plans: dict[str, Plan] = {}
         self._stays: list[AsyncExitStack] = []

@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from flowli.coalescing import store
 from flowli.core import Core
-from flowli.driver import Disposition, Enqueued, Millis, NewJob, Turn
+from flowli.driver import Disposition, Enqueued, Millis, NewJob
 from flowli.durations import Delay
-from flowli.errors import DriverUnavailable, EnqueueUnknown, ValidationError
+from flowli.errors import ValidationError
 from flowli.handler import validate
 from flowli.handles import JobHandle, Receipt
 from flowli.ids import check_id, made_at, make_id
@@ -89,8 +90,9 @@ async def persist(
     core.need_hub(f"Job {job.name!r} cannot use {strategy}()")
     ready = prepare(core, job, given)
     new = _new_job(job, ready, ready.id, encode_payload(job, input, meta), when)
-    outcomes = await _send(core, [new], ready.options)
-    return (await _handles(core, job, outcomes))[0]
+    driver = await core.driver(strategy)
+    outcome = await core.coalescers.here().enqueue(driver, new, keeps_nothing=_keeps_nothing(ready.options))
+    return (await _handles(core, job, [outcome]))[0]
 
 
 async def persist_many(
@@ -114,7 +116,11 @@ async def persist_many(
     bodies = _encode_all(job, items, meta)
     names: Sequence[str | None] = [None] * len(items) if ids is None else [check_id(id) for id in ids]
     jobs = [_new_job(job, ready, id, body, _AT_ONCE) for id, body in zip(names, bodies, strict=True)]
-    return await _handles(core, job, await _send(core, jobs, ready.options)) if jobs else []
+    if not jobs:
+        return []
+    driver = await core.driver("enqueue_many")
+    outcomes = await store(driver, jobs, core.turns, keeps_nothing=_keeps_nothing(ready.options))
+    return await _handles(core, job, outcomes)
 
 
 def _encode_all(job: Job[Any, Any, Any, Any], items: list[Any], meta: Any) -> list[bytes]:
@@ -133,23 +139,9 @@ def _encode_all(job: Job[Any, Any, Any, Any], items: list[Any], meta: Any) -> li
     return bodies
 
 
-async def _send(core: Core, jobs: list[NewJob], options: Options) -> Sequence[Enqueued]:
-    """Store, repeated while the reply is lost; an id covers a repeat unless the job may be gone by then."""
-    driver = await core.driver("enqueue")
-    turn: Turn | None = core.turns.take() if options.result_ttl == 0 or options.failed_ttl == 0 else None
-    try:
-        return await repeat(lambda: driver.enqueue(jobs, turn=turn))
-    except DriverUnavailable as exc:
-        if not exc.maybe_written:
-            raise
-        raise EnqueueUnknown(
-            f"The reply of the store was lost, and {len(jobs)} job(s) may be stored. Repeat the call with the same ids "
-            f"(.job_ids): that never makes a second job. ({exc})",
-            job_ids=[job.id for job in jobs],
-        ) from None
-    finally:
-        if turn is not None:
-            core.turns.give_back(turn)
+def _keeps_nothing(options: Options) -> bool:
+    """Whether a job may have run and left nothing behind before a lost reply is asked for again."""
+    return options.result_ttl == 0 or options.failed_ttl == 0
 
 
 async def _handles(core: Core, job: Job[Any, Any, Any, Any], outcomes: Sequence[Enqueued]) -> list[JobHandle[Any]]:
