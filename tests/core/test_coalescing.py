@@ -37,11 +37,12 @@ class Gated(MemoryDriver):
     ) -> Sequence[Enqueued]:
         self.calls.append(([job.id for job in jobs], turn))
         await self.gate.wait()
-        fault = self.plan.pop(0) if self.plan else None
-        if fault is None or fault[1]:
-            outcomes = await super().enqueue(jobs, turn=turn, now=now)
+        fault, works = (self.plan.pop(0) if self.plan else None) or (None, True)
+        outcomes = await super().enqueue(jobs, turn=turn, now=now) if works else ()
+        if isinstance(fault, NotDurable):
+            fault.outcomes = tuple(outcomes)
         if fault is not None:
-            raise NotDurable(str(fault[0]), outcomes=outcomes) if isinstance(fault[0], NotDurable) else fault[0]
+            raise fault
         return outcomes
 
 
