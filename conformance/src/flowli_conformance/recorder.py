@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import pytest
 
@@ -82,8 +83,8 @@ class Recorder:
         for bench in (found.get("bench"), found.get("live")):
             if isinstance(bench, Bench):
                 note.driver = _name(bench.driver)
-        make_store = found.get("make_store")
-        if callable(make_store) and not note.driver:
+        make_store: Any = found.get("make_store")
+        if make_store is not None and not note.driver:
             note.driver = _name(make_store()())
         store = found.get("store_name")
         if isinstance(store, str):
