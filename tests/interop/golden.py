@@ -30,8 +30,9 @@ _WRITE = {"string": "SET", "hash": "HSET", "list": "RPUSH", "zset": "ZADD"}
 
 def _parts(kind: str, reply: Any) -> list[str]:
     """What a reply holds, flat, as text in which each character is a byte."""
-    if isinstance(reply, dict):
-        reply = [item for pair in reply.items() for item in pair]
+    if kind == "hash":  # a mapping in RESP3, and in redis-py
+        pairs: dict[Any, Any] = reply
+        reply = [item for pair in pairs.items() for item in pair]
     items: list[Any] = [reply] if kind == "string" else list(reply)
     if items and isinstance(items[0], tuple | list):
         items = [part for item in items for part in item]
