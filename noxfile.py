@@ -79,9 +79,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy and pyright, over sources, tests and examples."""
+    """Mypy and pyright, over sources, tests and examples; pyright also as if for the Python that comes next."""
     install(session, "dev")
     check_types(session)
+    session.run("pyright", "--pythonversion", "3.14", "--pythonpath", f"{session.bin}/python")
 
 
 @nox.session
@@ -124,7 +125,7 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """What takes hours: the state machine 2,000 x 50 over each driver, and every crash point. `-- memory` is one."""
+    """What takes long: the state machine 2,000 x 50 over each driver, and every crash point. `-- memory` is one."""
     install(session, "dev")
     for name, place in NIGHTLY:
         if name in session.posargs or not session.posargs:
