@@ -38,7 +38,8 @@ def _parts(kind: str, reply: Any) -> list[str]:
         items = [part for item in items for part in item]
     if kind == "zset":  # members and scores in turn; written the other way round
         items = [part for place in range(0, len(items), 2) for part in (items[place + 1], items[place])]
-    return [item.decode("latin-1") if isinstance(item, bytes) else f"{item:.17g}" for item in items]
+    texts = [item.decode("latin-1") if isinstance(item, bytes) else f"{item:.17g}" for item in items]
+    return [text.replace(str(PATH.parents[3]), "/app") for text in texts]  # of tracebacks
 
 
 async def _take_down(operator: Outside) -> dict[str, list[str]]:
