@@ -132,19 +132,20 @@ class _Visits:
         return await self._visit(limits, settlements)
 
     def _first(self, limit: int) -> Mapping[int, int]:
-        """The share of each partition in the first visits: most for one that had more."""
-        tour, everywhere = self._tour, range(len(self._parts.all))
-        first = [*list(tour.hot)[:1], *tour.due(self._now), *tour.unseen_for(_HOME_SECONDS, [0])]
-        first += tour.unseen_for(0.0, set(everywhere) - set(first))[:1]
-        return _shares(limit, list(dict.fromkeys(first)), main=bool(tour.hot))
+        """All of the limit for one partition that had more; looks at others then, which tell whether they have some."""
+        tour = self._tour
+        if not tour.hot:
+            return {0: limit}
+        main = next(iter(tour.hot))
+        others = set(range(len(self._parts.all))) - {main}
+        looks = [*tour.due(self._now), *tour.unseen_for(_HOME_SECONDS, [0]), *tour.unseen_for(0.0, others)[:1]]
+        return {**dict.fromkeys(looks, 0), main: limit}
 
     async def go_on(self) -> None:
         """Visit what was left out, and wait at home, until something is leased or the time is over."""
-        is_idle = not (self._is_over or self._leases)
-        if is_idle:
-            seconds = _FRESH_SECONDS if self._claim.wait and self._now is None else 0.0
-            await self._sweep(self._tour.unseen_for(seconds, set(range(len(self._parts.all))) - self._went))
-        first = self.result(())
+        if not self._is_over:
+            await self._sweep(self._left_out())
+        first, is_idle = self.result(()), not self._is_over
         while not (self._is_over or self._leases):
             if await self._learn() or self._tour.hot:
                 await self._sweep(list(self._tour.hot) or [0])
@@ -152,6 +153,14 @@ class _Visits:
                 break
         if is_idle and not self._leases:
             self._parts.went.pop(self._claim.turn.sender, None)
+
+    def _left_out(self) -> list[int]:
+        """Where something may be that the first visit has not found."""
+        tour, others = self._tour, set(range(len(self._parts.all))) - self._went
+        if not self._claim.wait or self._now is not None:
+            return tour.unseen_for(0.0, others)
+        found = [*tour.hot, *tour.due(None), *tour.unseen_for(_FRESH_SECONDS, others)]
+        return [number for number in dict.fromkeys(found) if number in others]
 
     async def _wait(self, first: Exchanged) -> bool:
         """Sleep at home, then look where something may be. False when the time is over, or a schedule's has come."""
@@ -193,11 +202,11 @@ class _Visits:
         return True
 
     async def _sweep(self, numbers: Sequence[int]) -> None:
-        """Visit these, together as far as the limit goes, until something is leased."""
-        limit = self._claim.limit
-        for begin in range(0, len(numbers), limit):
-            if not self._leases:
-                await self._visit(_shares(limit, numbers[begin : begin + limit], main=False), ())
+        """Visit these, together as far as the limit goes, each with its share of what is still to be had."""
+        while numbers and (left := self._claim.limit - len(self._leases)) > 0:
+            some, numbers = numbers[:left], numbers[left:]
+            more = left % len(some)
+            await self._visit({number: left // len(some) + (at < more) for at, number in enumerate(some)}, ())
 
     async def _visit(self, limits: Mapping[int, int], settlements: Sequence[Settlement]) -> Sequence[Settled]:
         self._went.update(limits)
@@ -243,12 +252,3 @@ class _Visits:
             schedule_at=tour.schedule_at,
             now=tour.now,
         )
-
-
-def _shares(limit: int, numbers: Sequence[int], *, main: bool) -> dict[int, int]:
-    """How much each of these may take: together not more than the limit, and only those that can take one."""
-    numbers = numbers[:limit]
-    if not numbers:
-        return {}
-    each = limit // (max(8, len(numbers)) if main else len(numbers)) or 1
-    return {numbers[0]: limit - each * (len(numbers) - 1), **dict.fromkeys(numbers[1:], each)}
