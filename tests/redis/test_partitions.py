@@ -91,6 +91,14 @@ async def test_every_verb_finds_a_job_by_its_id(divided: RedisDriver) -> None:
     assert (view.completed, view.cancelled, view.queued, view.active) == (11, 1, 0, 0), "counts are sums"
 
 
+async def test_a_look_at_the_whole_store_sees_all_partitions(divided: RedisDriver) -> None:
+    await divided.enqueue(made(20))
+    await divided.exchange([], claim_of(10))
+    found = await divided.examine()
+    assert {finding.code for finding in found.findings} == {"no-persistence"}, "said once, and nothing else"
+    assert found.facts["records"] == 20
+
+
 @pytest.mark.parametrize("limit", [1, 3, 7, 100])
 async def test_a_listing_meets_every_job_once(divided: RedisDriver, limit: int) -> None:
     jobs = made(20)

@@ -33,7 +33,7 @@ from flowli.driver import (
     Turn,
 )
 from flowli.errors import DefinitionError, DriverClosed
-from flowli.resp import doubling, examining, gathering, scheduling, spreading, touring, writing
+from flowli.resp import doubling, gathering, scheduling, spreading, touring, writing
 from flowli.resp.greeting import greet
 from flowli.resp.keys import Keys
 from flowli.resp.partitions import MOST, Partitions, Ways
@@ -197,4 +197,4 @@ class RespDriver(ABC):
         return await scheduling.list_schedules(self._all.home, due=due, limit=limit, cursor=cursor, now=now)
 
     async def examine(self, *, now: Millis | None = None) -> Examination:
-        return await examining.examine(self._all.home, self._where, allow_eviction=self._allow_eviction, now=now)
+        return await gathering.examine(self._all, self._where, allow_eviction=self._allow_eviction, now=now)

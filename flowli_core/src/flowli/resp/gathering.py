@@ -9,13 +9,15 @@ import re
 from collections.abc import Sequence
 
 from flowli.driver import Millis, Overview, QueueView, Slice, State, StoredJob
-from flowli.resp import reading
+from flowli.driver.examination import Examination
+from flowli.resp import examining, reading
 from flowli.resp.cursors import check_limit
 from flowli.resp.namespace import Namespace
 from flowli.resp.partitions import Partitions, together
 
-__all__ = ["list_jobs", "overview"]
+__all__ = ["examine", "list_jobs", "overview"]
 
+_COUNTED = frozenset({"findings", "ghosts", "records", "schedules"})
 _CURSOR = re.compile(r"([0-9]{1,3})\.(.*)", re.DOTALL)
 
 
@@ -78,3 +80,15 @@ def _sum(views: Sequence[QueueView]) -> QueueView:
         cancelled=sum(view.cancelled for view in views),
         oldest_ready=min(oldest, default=None),
     )
+
+
+async def examine(parts: Partitions, where: str, *, allow_eviction: bool, now: Millis | None) -> Examination:
+    """Driver.examine: the server once, and one partition after the other. What was counted is summed up."""
+    home = await examining.examine(parts.home, where, allow_eviction=allow_eviction, now=now)
+    findings, facts = dict.fromkeys(home.findings), dict(home.facts)
+    for space in parts.all[1:]:
+        found = await examining.examine(space, where, allow_eviction=allow_eviction, now=now)
+        findings |= dict.fromkeys(found.findings)
+        for name in _COUNTED & found.facts.keys():
+            facts[name] = int(facts.get(name) or 0) + int(found.facts[name] or 0)
+    return Examination(findings=list(findings), facts=facts)
