@@ -18,8 +18,9 @@ from flowli_redis import RedisDriver
 from tests.support.jobs import claim_of, ended, job_of
 from tests.support.outside import Outside
 from tests.support.polling import eventually
-from tests.support.proxy import ChaosProxy, CutAfter
+from tests.support.proxy import ChaosProxy
 from tests.support.servers import ValkeyServer
+from tests.support.trouble import CutAfter
 
 pytestmark = pytest.mark.anyio
 
