@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from flowli import Defaults, DriverUnavailable, EnqueueUnknown, Flowli, JobHandle, QueueFull, Runner
+from flowli import Defaults, DriverUnavailable, EnqueueUnknown, Flowli, JobHandle, Limits, QueueFull, Runner
 from flowli.driver import Enqueued, Millis, NewJob, Turn
 from flowli.errors import NotDurable
 from flowli.records import State
@@ -189,6 +189,8 @@ async def test_a_caller_that_was_stored_but_not_durably_hears_of_its_own_job(dri
 
 
 async def test_a_call_carries_no_more_than_a_store_takes_in_one_step(driver: Gated, flowli: App) -> None:
+    limits = Limits(payload_bytes=500_000)
+    flowli = App(context=flowli.__flowli__.context.value, driver=driver, limits=limits)
     text = "x" * 400_000
     tasks = [asyncio.create_task(flowli.echo.enqueue(text)) for _ in range(6)]
     tasks += [asyncio.create_task(flowli.echo.enqueue("small")) for _ in range(1_200)]

@@ -19,6 +19,7 @@ from flowli import (
     JobFailedError,
     JobNotFoundError,
     JobTimeoutError,
+    LimitExceeded,
     NotDurable,
     QueueFull,
     SchedulingError,
@@ -47,6 +48,7 @@ CODES: dict[type[FlowliError], str] = {
     JobFailedError: "FLOWLI_JOB_FAILED_ERROR",
     JobCancelledError: "FLOWLI_JOB_CANCELLED_ERROR",
     JobTimeoutError: "FLOWLI_TIMEOUT",
+    LimitExceeded: "FLOWLI_LIMIT_EXCEEDED",
     JobNotFoundError: "FLOWLI_JOB_NOT_FOUND_ERROR",
 }
 
@@ -182,6 +184,8 @@ async def test_a_full_store_is_reported_at_once() -> None:
 async def sample_of(kind: type[FlowliError]) -> FlowliError:
     if kind is EnqueueUnknown:
         return EnqueueUnknown("m", job_ids=["a"])
+    if kind is LimitExceeded:
+        return LimitExceeded("m", limit=1, size=2)
     if kind is NotDurable:
         driver = MemoryDriver()
         await driver.open()

@@ -18,6 +18,7 @@ from flowli.errors import (
     JobFailedError,
     JobNotFoundError,
     JobTimeoutError,
+    LimitExceeded,
     NotDurable,
     QueueFull,
     SchedulingError,
@@ -26,6 +27,7 @@ from flowli.errors import (
 )
 from flowli.handles import JobHandle, ScheduleHandle
 from flowli.job import Job, job
+from flowli.limits import Limits
 from flowli.options import CallOptions, Defaults
 from flowli.rules import ScheduleOptions
 from flowli.runner import Runner
@@ -53,6 +55,8 @@ __all__ = [
     "JobHandle",
     "JobNotFoundError",
     "JobTimeoutError",
+    "LimitExceeded",
+    "Limits",
     "NotDurable",
     "QueueFull",
     "Retry",

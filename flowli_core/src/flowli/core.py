@@ -10,15 +10,18 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from flowli.coalescing import Coalescers
+from flowli.codec import PayloadCodec
 from flowli.context import Context
 from flowli.driver import Driver
 from flowli.errors import StrategyError
 from flowli.hub import Hub
+from flowli.limits import Limits
 from flowli.options import Options, resolve
 from flowli.outcomes import Watches
+from flowli.sealed import Sealed
 from flowli.turns import Turns
 from flowli.wire import encode_head
 
@@ -51,6 +54,8 @@ class Core:
         process_local: bool,
         defaults: Options,
         schedules: Sequence[Schedule[Any]] = (),
+        codec: PayloadCodec | None = None,
+        limits: Limits,
     ) -> None:
         self.flowli = flowli
         self.jobs = jobs
@@ -60,6 +65,9 @@ class Core:
         self.process_local = process_local
         self.defaults = defaults
         self.schedules = schedules
+        self.limits = limits
+        self._codec = codec
+        self._sealed: WeakValueDictionary[int, Sealed] = WeakValueDictionary()
         self.turns: Turns = Turns()
         self.coalescers: Coalescers = Coalescers(self.turns)
         self.watches: Watches = Watches()
@@ -90,9 +98,17 @@ class Core:
         return self.hub
 
     async def driver(self, what: str) -> Driver:
-        """The running loop's driver, opened on first use."""
+        """The running loop's driver, opened on first use; behind the runtime's codec, if it has one."""
         hub = self.need_hub(what)
-        return hub.ready() or await hub.here()
+        driver = hub.ready() or await hub.here()
+        if self._codec is None:
+            return driver
+        # One for all callers of now: only enqueues for the same driver travel together. It holds its driver, so that
+        # the number is nobody else's.
+        sealed = self._sealed.get(id(driver))
+        if sealed is None:
+            sealed = self._sealed[id(driver)] = Sealed(driver, self._codec)
+        return sealed
 
     async def enter(self, *, certain: bool = False) -> None:
         """Open the driver and enter the lifespan, until the matching `leave`. ``certain`` is `Hub.hold`'s."""

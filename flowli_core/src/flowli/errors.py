@@ -24,6 +24,7 @@ __all__ = [
     "JobFailedError",
     "JobNotFoundError",
     "JobTimeoutError",
+    "LimitExceeded",
     "NotDurable",
     "QueueFull",
     "SchedulingError",
@@ -68,6 +69,15 @@ class ValidationError(FlowliError, ValueError):
     def __init__(self, message: str, *, issues: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(message)
         self.issues: tuple[Mapping[str, Any], ...] = tuple(issues)
+
+
+class LimitExceeded(ValidationError):
+    """Something is larger than its limit: a payload, a batch. ``limit`` and ``size`` are in bytes, levels or items."""
+
+    def __init__(self, message: str, *, limit: int, size: int) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.size = size
 
 
 class StrategyError(FlowliError):

@@ -134,7 +134,7 @@ class Execution:
         if case.options.result_ttl == 0:
             return complete(case, b"", self.now())
         try:
-            result = dump_json(job.result_adapter, value, warnings="error")
+            result = dump_json(job.result_adapter, value, warnings="error", most=self.core.limits.result_bytes)
         except Unwritable as exc:
             wrong = FlowliError(
                 f"Job {job.name!r}: its result, a {type(value).__name__}, cannot be serialised by the return "

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, Self, TypeGuard
 from typing_extensions import TypeVar
 
 from flowli.bound import BoundJob
+from flowli.codec import PayloadCodec
 from flowli.context import Context, ContextSource, Lifespan
 from flowli.core import Core
 from flowli.declared import Schedule, check_declared, reconcile
@@ -21,6 +22,7 @@ from flowli.errors import DefinitionError
 from flowli.hub import hub_of
 from flowli.inspection import Control, Inspect
 from flowli.job import Job
+from flowli.limits import Limits
 from flowli.options import Defaults
 
 __all__ = ["Flowli"]
@@ -40,6 +42,7 @@ class Flowli(Generic[_C_co]):
     """Jobs, a context, and optionally a driver. Any number of runtimes may carry a job; several may share a driver.
 
     ``context`` is a value or a factory (`ContextSource`), ``lifespan`` makes what lives as long as the runtime is open.
+    ``codec`` signs or encrypts what is stored (`flowli.codec`), ``limits`` bounds it.
     ``schedules`` are written to the store by ``async with`` and by runners, where their definition in code changed.
     Raises DefinitionError for duplicate or reserved names, and for a job that takes ``ctx`` where the context is None.
     """
@@ -70,6 +73,8 @@ class Flowli(Generic[_C_co]):
         defaults: Defaults | None = None,
         lifespan: Lifespan | None = None,
         schedules: Iterable[Schedule[_C_co]] = (),
+        codec: PayloadCodec | None = None,
+        limits: Limits | None = None,
     ) -> None:
         _check_kinds(driver, defaults)
         found = dict(self.__flowli_jobs__)
@@ -90,6 +95,8 @@ class Flowli(Generic[_C_co]):
             process_local=driver is not None and driver.process_local,
             defaults=(defaults or Defaults()).resolved(),
             schedules=check_declared(schedules, found, type(self).__name__),
+            codec=codec,
+            limits=limits or Limits(),
         )
 
     @property

@@ -70,7 +70,7 @@ def definition_of(
         queue=ready.options.queue,
         priority=ready.options.priority,
         head=ready.head,
-        body=encode_payload(job, input, meta),
+        body=encode_payload(core, job, input, meta),
         anchor=Millis(0),
         rules=rules,
     )

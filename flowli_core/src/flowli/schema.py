@@ -99,13 +99,17 @@ def _names(handler: Callable[..., Any]) -> dict[str, Any]:
     return names
 
 
-def dump_json(adapter: TypeAdapter[Any], value: Any, *, warnings: bool | Literal["error"] = True) -> bytes:
-    """The value as compact JSON. Raises Unwritable where there is none, or none that says the same: JSON has no NaN and
-    no infinity, and pydantic would write null."""
+def dump_json(
+    adapter: TypeAdapter[Any], value: Any, *, warnings: bool | Literal["error"] = True, most: int | None = None
+) -> bytes:
+    """The value as compact JSON of at most so many bytes. Raises Unwritable where there is none, or none that says the
+    same: JSON has no NaN and no infinity, and pydantic would write null."""
     try:
         text = adapter.dump_json(value, warnings=warnings)
     except Exception as exc:  # pydantic's text shows the value
         raise Unwritable(type(exc).__name__) from None
+    if most is not None and len(text) > most:
+        raise Unwritable(f"it has {len(text)} bytes as JSON, and {most} are the most")
     if b"null" in text and value is not None and _may_hold_floats(adapter) and _loses_a_number(adapter, value, text):
         raise Unwritable("it holds NaN or an infinity, and JSON has no number for them")
     return text

@@ -14,7 +14,7 @@ from flowli.coalescing import store
 from flowli.core import Core
 from flowli.driver import Disposition, Enqueued, Millis, NewJob
 from flowli.durations import Delay
-from flowli.errors import ValidationError
+from flowli.errors import LimitExceeded, ValidationError
 from flowli.handler import validate
 from flowli.handles import JobHandle, Receipt
 from flowli.ids import check_id, made_at, make_id
@@ -53,18 +53,19 @@ def prepare(core: Core, job: Job[Any, Any, Any, Any], given: Mapping[str, Any]) 
     return Prepared(options, encode_head(options), id)
 
 
-def encode_payload(job: Job[Any, Any, Any, Any], input: Any, meta: Any, *, at: int | None = None) -> bytes:
-    """The body of a job: input and meta, validated and serialised."""
+def encode_payload(core: Core, job: Job[Any, Any, Any, Any], input: Any, meta: Any, *, at: int | None = None) -> bytes:
+    """The body of a job: input and meta, validated and serialised, within the limits of the runtime."""
     data, checked = validate(job, input, meta, at=at)
     meta_adapter = job.meta_adapter
     try:
         meta_json = None if meta_adapter is None else dump_json(meta_adapter, checked)
-        return encode_body(dump_json(job.input_adapter, data), meta_json)
+        body = encode_body(dump_json(job.input_adapter, data), meta_json)
     except Unwritable as exc:
         raise ValidationError(
             f"Job {job.name!r}: its input or meta validates but cannot be serialised ({exc}). Use types and values "
             f"that pydantic can write as JSON."
         ) from None
+    return core.limits.check_payload(job.name, body)
 
 
 def _new_job(job: Job[Any, Any, Any, Any], ready: Prepared, id: str | None, body: bytes, when: Delay) -> NewJob:
@@ -89,7 +90,7 @@ async def persist(
     """Store one job; the handle says what stands for it."""
     core.need_hub(f"Job {job.name!r} cannot use {strategy}()")
     ready = prepare(core, job, given)
-    new = _new_job(job, ready, ready.id, encode_payload(job, input, meta), when)
+    new = _new_job(job, ready, ready.id, encode_payload(core, job, input, meta), when)
     driver = await core.driver(strategy)
     outcome = await core.coalescers.here().enqueue(driver, new, keeps_nothing=_keeps_nothing(ready.options))
     return (await _handles(core, job, [outcome]))[0]
@@ -113,7 +114,8 @@ async def persist_many(
         raise ValidationError("enqueue_many() got one str as ids. Pass a list with one id for each input.")
     if ids is not None and len(ids) != len(items):
         raise ValidationError(f"enqueue_many() got {len(items)} inputs and {len(ids)} ids. Pass one id for each input.")
-    bodies = _encode_all(job, items, meta)
+    core.limits.check_batch(job.name, len(items))
+    bodies = _encode_all(core, job, items, meta)
     names: Sequence[str | None] = [None] * len(items) if ids is None else [check_id(id) for id in ids]
     jobs = [_new_job(job, ready, id, body, _AT_ONCE) for id, body in zip(names, bodies, strict=True)]
     if not jobs:
@@ -123,17 +125,19 @@ async def persist_many(
     return await _handles(core, job, outcomes)
 
 
-def _encode_all(job: Job[Any, Any, Any, Any], items: list[Any], meta: Any) -> list[bytes]:
+def _encode_all(core: Core, job: Job[Any, Any, Any, Any], items: list[Any], meta: Any) -> list[bytes]:
     """The bodies, or one ValidationError with the issues of every item that is wrong."""
     bodies: list[bytes] = []
     issues: list[Mapping[str, Any]] = []
     first: ValidationError | None = None
     for at, item in enumerate(items):
         try:
-            bodies.append(encode_payload(job, item, meta, at=at))
+            bodies.append(encode_payload(core, job, item, meta, at=at))
         except ValidationError as exc:
             first = first or exc
             issues.extend(exc.issues)
+    if isinstance(first, LimitExceeded):
+        raise LimitExceeded(f"Nothing of the batch was stored. {first}", limit=first.limit, size=first.size)
     if first is not None:
         raise ValidationError(f"Nothing of the batch was stored. {first}", issues=issues)
     return bodies

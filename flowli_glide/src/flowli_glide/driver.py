@@ -26,18 +26,14 @@ class GlideDriver(RespDriver):
     ``.`` or ``-``, and for a source that is none of these.
     """
 
-    def __init__(
-        self, source: _Source, *, prefix: str = "default", allow_eviction: bool = False, partitions: int | None = None
-    ) -> None:
+    def __init__(self, source: _Source, *, prefix: str = "default", allow_eviction: bool = False) -> None:
         self._source = source
         self._settings = Settings.of(source)
-        super().__init__(self._settings.where, prefix, allow_eviction=allow_eviction, partitions=partitions)
+        super().__init__(self._settings.where, prefix, allow_eviction=allow_eviction)
 
     def twin(self) -> GlideDriver:
         """A closed driver on the same store, with connections of its own."""
-        return GlideDriver(
-            self._source, prefix=self._keys.prefix, allow_eviction=self._allow_eviction, partitions=self._partitions
-        )
+        return GlideDriver(self._source, prefix=self._keys.prefix, allow_eviction=self._allow_eviction)
 
     def _connect(self, channel: str) -> GlideTransport:
-        return GlideTransport(self._settings, channel)
+        return GlideTransport(self._settings, self._keys.fixed("meta"), channel)

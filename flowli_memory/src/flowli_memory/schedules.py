@@ -19,8 +19,6 @@ class Book:
     def __init__(self) -> None:
         self._schedules: dict[str, StoredSchedule] = {}
         self._instants: list[tuple[Millis, str, int]] = []
-        self._buried = 0
-        """The greatest version of all that were deleted: what is put begins above it."""
 
     def __len__(self) -> int:
         return len(self._schedules)
@@ -36,10 +34,8 @@ class Book:
             return False
         if change.successor is None:
             self._schedules.pop(key, None)
-            self._buried = max(self._buried, change.expected)
             return True
-        last = self._buried if standing is None else standing.version
-        written = replace(change.successor, key=key, version=last + 1)
+        written = replace(change.successor, key=key, version=change.expected + 1)
         self._schedules[key] = written
         if written.next_run_at is not None:
             heappush(self._instants, (written.next_run_at, key, written.version))

@@ -41,6 +41,8 @@ def refused(where: str, code: str, *, maybe_written: bool) -> DriverError:
         return QueueFull(f"{where} is at its memory limit and refuses new jobs; what is stored goes on being executed.")
     if code in _UNAVAILABLE:
         return DriverUnavailable(f"{where} cannot serve now ({code}).", maybe_written=maybe_written)
+    if code == "TOOLARGE":
+        return DriverError(f"{where} refuses jobs of more than 8 MiB, and more than 1,000 in a step.")
     if code == "NOPERM":
         message = f"{where} denies a command or a key that Flowli needs (NOPERM); see the README of the driver."
         return DriverError(message)

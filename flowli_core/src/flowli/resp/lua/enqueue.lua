@@ -13,6 +13,7 @@ if turn ~= '' then
 end
 local now = clock(ARGV[1])
 local n = (#ARGV - at + 1) / 4
+if too_large(at, n) then return redis.error_reply('TOOLARGE') end
 local ids, place = ids_at(at, n), places()
 local records = fetch(JOBS, ids)
 local again = undeclared(records, place, {'again'})

@@ -5,6 +5,13 @@ local function ids_at(at, n)
   return ids
 end
 
+-- Whether these are more, or one of them is longer, than any producer may send: 8 MiB, and room for head and codec.
+local function too_large(at, n)
+  if n > 1000 then return true end
+  for i = 1, n do if #ARGV[at + 4 * i - 1] > 8454144 then return true end end
+  return false
+end
+
 -- Names of queues that hold one of these ids and whose keys were not declared: the caller comes again with them.
 local function undeclared(records, place, names)
   for i = 1, #records do
