@@ -112,6 +112,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """An hour of work under a seeded nemesis: `nox -s soak -- --minutes 60 --seed N --out docs/soak.md`."""
+    install(session, "dev")
+    session.run("python", "-m", "tests.faults.soak", *session.posargs)
+
+
+@nox.session
 def packaging(session: nox.Session) -> None:
     """Wheels, pins, a clean environment, and the rules of the house."""
     install(session, "dev")

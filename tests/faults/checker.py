@@ -21,8 +21,8 @@ __all__ = ["UNKEPT", "Account", "check", "findings"]
 UNKEPT = "unkept-"
 """What the ids of jobs begin with that leave nothing when they are done."""
 
-_RUNNER_GONE = frozenset({"kill", "stop"})
-"""Troubles whose target is the pid of a runner; all others may meet every lease."""
+_PIDS = re.compile(r"\d+(,\d+)*")
+"""The target of trouble that meets some runners only; every other may meet every lease."""
 
 _TOKEN = re.compile(r"token (\d+)")
 
@@ -57,7 +57,7 @@ class Account:
             for window in self.history.windows
             if window.began <= until
             and run.began <= window.ended + self.lease_s
-            and (window.kind not in _RUNNER_GONE or window.target == str(run.pid))
+            and (not _PIDS.fullmatch(window.target) or str(run.pid) in window.target.split(","))
         ]
 
 

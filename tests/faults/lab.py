@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from redis.asyncio import Redis
-
 from flowli import EnqueueUnknown, JobHandle
+from flowli.doctor import examine
+from flowli.driver import Driver
 from flowli.ids import make_id
 from flowli.reading import read_job
 from flowli.records import JobRecord
+from flowli.resp.faults import FAULTS
 from tests.faults.app import New, environment, runtime
 from tests.faults.checker import Account, check
-from tests.faults.integrity import disagreements, look
 from tests.support.ledger import History, Ledger
 from tests.support.polling import eventually
 from tests.support.runners import RunnerProcess
 from tests.support.servers import ValkeyServer
 
-__all__ = ["LEASE_S", "SECRET", "Lab", "lasts"]
+__all__ = ["LEASE_S", "SECRET", "Lab", "inconsistencies", "lasts"]
 
 LEASE_S = 1.0
 _OPTIONS = ("--lease", f"{LEASE_S:g}s", "--poll-interval", "100ms")
@@ -34,6 +34,12 @@ SECRET = "canary-4711"
 """In the input of every job that takes a word: it may appear in no log."""
 
 R = TypeVar("R")
+
+
+async def inconsistencies(driver: Driver) -> list[str]:
+    """What contradicts itself in a store. Late work, settings and the like are not meant."""
+    found = (await examine(driver)).findings
+    return [f"I7: {one.code} {one.subject}: {one.message}" for one in found if one.code in FAULTS]
 
 
 async def lasts(seconds: float) -> None:
@@ -144,10 +150,8 @@ class Lab:
         assert [runner.log for runner in self.runners if SECRET in runner.said] == [], "I10: a payload was logged"
 
     async def check_store(self) -> None:
-        """I7, also while runners work."""
-        client: Any = Redis.from_url(self.server.url)  # pyright: ignore[reportUnknownMemberType]
-        async with client:
-            found = list(disagreements(await look(client, self.prefix)))
+        """I7: what `flowli doctor` says of the store's own consistency, also while runners work."""
+        found = await inconsistencies(await self.app.__flowli__.driver("a test"))
         assert not found, "\n".join(found[:20])
 
     def _check_runners(self) -> None:

@@ -38,7 +38,7 @@ async def test_a_runner_that_is_cut_off_stops_its_handlers_in_time_and_comes_bac
     await lab.until_runs(1)
     [other] = await lab.start()
     connections = proxy.connections
-    with lab.ledger.trouble("network", kind):
+    with lab.ledger.trouble(kind, cut_off.pid):
         cut_at = lab.now()
         proxy.set(CUT[kind]())
         await lasts(_LASTS_S)
@@ -64,11 +64,11 @@ async def test_a_runner_that_is_cut_off_stops_its_handlers_in_time_and_comes_bac
 async def test_a_bad_network_loses_nothing_and_runs_nothing_twice_for_ever(
     lab: Lab, proxy: ChaosProxy, kind: str
 ) -> None:
-    await lab.start(url=proxy.url)
+    [meant] = await lab.start(url=proxy.url)
     await lab.start()
     async with load(lab, _RATE):
         await lab.until_runs(10)
-        with lab.ledger.trouble("network", kind):
+        with lab.ledger.trouble(kind, meant.pid):
             proxy.set(SLOW[kind]())
             await lasts(8)
             proxy.set(Fault())

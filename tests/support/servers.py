@@ -8,7 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -55,11 +55,19 @@ class ValkeyServer:
     `start` after either begins a new process on the same port and folder, as a restart does.
     """
 
-    def __init__(self, folder: Path, *, options: Sequence[str] = (), ports: range = _PORTS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        options: Sequence[str] = (),
+        ports: range = _PORTS,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.options = tuple(options)
         self.port = 0
         self._ports = ports
+        self._environment = {**os.environ, **(environment or {})}
         self._binary = require_server()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -91,7 +99,9 @@ class ValkeyServer:
         fixed = self.port != 0
         for _ in range(1 if fixed else 10):
             self.port = self.port if fixed else _free_port(self._ports)
-            self._process = subprocess.Popen(self._command(), cwd=self.folder, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                self._command(), cwd=self.folder, stdin=subprocess.DEVNULL, env=self._environment
+            )
             if eventually_sync(self._answer, what=f"a server on port {self.port}") == "ready":
                 return self
             self.stop()
