@@ -23,6 +23,9 @@ __all__ = ["Conversation", "Terms"]
 
 _MOST_SETTLED = 1_000
 _MOST_CLAIMED = 500
+_LATE_S = 1.0
+"""How late a reply may be before the runner no longer counts as consuming; two poll intervals, if they are longer."""
+
 _SHORTEST_WAIT = 2
 """Milliseconds: what this runner's estimate of the store's clock may be wrong by, so that it does not ask in a loop."""
 
@@ -55,6 +58,7 @@ class Conversation:
         self._heard_at = time.monotonic()
         self._lag_s: float | None = None
         self._schedules_from = 0
+        self._expected: list[float] = []
         self.news: asyncio.Event = asyncio.Event()
         """Set when there is something to settle, or a slot became free."""
         self.is_connected: bool = True
@@ -69,6 +73,12 @@ class Conversation:
     def more(self) -> bool:
         """Whether the last claim left something behind that could be taken at once."""
         return self._last is not None and self._last.more
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether claims are: one was, none has failed since, and no call is late by two poll intervals and a bit."""
+        late = time.monotonic() - max(_LATE_S, 2 * self._terms.poll / 1000)
+        return self._last is not None and self.is_connected and all(due > late for due in self._expected)
 
     @property
     def has_verdicts(self) -> bool:
@@ -165,6 +175,8 @@ class Conversation:
         repetition = 0
         while True:
             sent_at = time.monotonic()
+            due = sent_at if claim is None else sent_at + claim.wait / 1000
+            self._expected.append(due)
             try:
                 answer = await self._driver.exchange(settlements, claim)
             except DriverUnavailable as exc:
@@ -176,6 +188,11 @@ class Conversation:
                 if claim is not None and claim.wait:
                     claim = replace(claim, wait=Millis(0))
                 continue
+            except Exception:
+                self.is_connected = False
+                raise
+            finally:
+                self._expected.remove(due)
             if not self.is_connected:
                 logger.warning("the store is back")
             self.is_connected = True

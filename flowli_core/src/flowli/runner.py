@@ -80,6 +80,15 @@ class Runner:
         """Between `start` and the end of `stop`, and during `run_once`."""
         return self._shift is not None
 
+    @property
+    def consuming(self) -> bool:
+        """Whether it takes jobs: it was started, is not being stopped, and the store answers its claims.
+
+        What a readiness probe should ask: a live process that consumes nothing is the outage that nobody sees. It turns
+        False within two poll intervals (at least a second) of a cut, and True again by itself.
+        """
+        return self._shift is not None and self._shift.is_consuming
+
     def on(self, event: type[E], /) -> Callable[[Listener[E]], Listener[E]]:
         """Call the decorated function, sync or async, for each event of this class. Its exceptions are logged."""
         if not _is_event(event):

@@ -20,6 +20,7 @@ from flowli.firing import try_to_fire
 from flowli.journal import Journal, logger
 from flowli.leases import Leases
 from flowli.presence import Presence
+from flowli.readiness import Readiness
 from flowli.repeat import repeat
 from flowli.settle import hand_back
 from flowli.threads import HandlerThreads
@@ -53,6 +54,7 @@ class Shift:
         self._pace = Pace()
         self._is_starting = False
         self._presence = Presence(driver, terms.runner, terms.queues, tuple(core.jobs))
+        self._readiness = Readiness(lambda: self.is_consuming, terms.poll / 1000)
         self._stopping = False
         self._hurried = asyncio.Event()
         self._end_by: float | None = None
@@ -64,6 +66,12 @@ class Shift:
     def busy(self) -> int:
         """Attempts under way."""
         return len(self._attempts)
+
+    @property
+    def is_consuming(self) -> bool:
+        """Whether it works, is not about to end, and the store answers."""
+        works = self._work is not None and not self._work.done()
+        return works and not self._stopping and self._talk.is_answered
 
     def _take(self, leases: Sequence[Lease], ends_at: float) -> None:
         self._taken += len(leases)
@@ -156,6 +164,7 @@ class Shift:
         """Work in the background."""
         self._work = asyncio.create_task(self._work_on(), name="flowli-runner")
         self._presence.begin()
+        self._readiness.begin()
 
     @property
     def work(self) -> asyncio.Task[None]:
@@ -238,6 +247,7 @@ class Shift:
     async def finish(self, grace_s: float) -> None:
         """Claim nothing more; wait for handlers, then cancel and hand back; settle what there is to settle."""
         self._stop()
+        await self._readiness.end()
         await self._idle(grace_s)
         self._end_by = time.monotonic() + _LAST_S
         if self.busy:
@@ -266,7 +276,7 @@ class Shift:
         self._attempts.cancel_all(Why.SHUTDOWN)
         await self._attempts.idle()
         await self._say_the_rest()
-        await asyncio.gather(self._presence.end(), self._leases.close())
+        await asyncio.gather(self._presence.end(), self._readiness.end(), self._leases.close())
         await self._journal.close(self._left())
         self._threads.shutdown(wait=False, cancel_futures=True)
         return self._attempts.abandoned + self._threads.busy
