@@ -16,6 +16,7 @@ from tests.support.polling import eventually, eventually_sync
 __all__ = ["RunnerProcess"]
 
 ROOT = Path(__file__).parents[2]
+_SIGTERM = signal.SIGTERM
 
 
 class RunnerProcess:
@@ -94,11 +95,11 @@ class RunnerProcess:
         self._process.wait()
         return at
 
-    def ask_to_end(self) -> float:
-        """SIGTERM; when that was, as `time.monotonic()`."""
+    def ask_to_end(self, by: int = _SIGTERM) -> float:
+        """Send that signal; when that was, as `time.monotonic()`."""
         self.expected_to_end = True
         at = time.monotonic()
-        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(by)
         return at
 
     def terminate(self, *, within: float) -> tuple[int, float]:

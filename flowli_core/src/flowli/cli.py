@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Coroutine, Mapping
 from types import FunctionType, ModuleType
 from typing import Annotated, Any, TypeGuard
 
@@ -21,13 +22,15 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from flowli.doctor import checkup
+from flowli.durations import parse_span
 from flowli.errors import DriverError, DriverUnavailable, FlowliError
+from flowli.processes import ABANDONED, UNREACHABLE, USAGE, Processes, end_with_parent, own_number
 from flowli.runner import Runner
 from flowli.runtime import Flowli
 
 __all__ = ["app", "doctor", "find_runtime", "runner"]
 
-_UNHEALTHY, _USAGE, _UNREACHABLE, _ABANDONED = 1, 2, 3, 4
+_UNHEALTHY, _USAGE, _UNREACHABLE, _ABANDONED = 1, USAGE, UNREACHABLE, ABANDONED
 
 _Where = Annotated[
     str, typer.Argument(metavar="APP", envvar="FLOWLI_APP", help="The runtime, as pkg.module:attribute.")
@@ -52,10 +55,14 @@ def runner(
     lease: Annotated[str, typer.Option(help="How long a job stays with a runner that is not heard of.")] = "30s",
     poll_interval: Annotated[str, typer.Option(help="How late due work may be found if a wake-up is lost.")] = "1s",
     grace: Annotated[str, typer.Option(help="How long running handlers may go on after a signal.")] = "30s",
+    processes: Annotated[int, typer.Option("--processes", "-p", min=1, help="Runners, each a process.")] = 1,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Execute what was persisted, until SIGTERM or SIGINT; then drain. A second signal hands back at once."""
-    _configure_logging(log_level)
+    number = own_number()
+    _configure_logging(log_level, "" if number is None else f"[{number}] ")
+    if number is not None:
+        end_with_parent()
     flowli = find_runtime(where)
     core = flowli.__flowli__
     if core.hub is None:
@@ -69,11 +76,38 @@ def runner(
     names = None if queues is None else [name.strip() for name in queues.split(",") if name.strip()]
     try:
         worker = Runner(flowli, concurrency=concurrency, lease=lease, poll_interval=poll_interval, queues=names)
-        asyncio.run(_work(worker, grace))
+        if processes > 1:
+            options = {"--concurrency": concurrency, "--queues": queues, "--lease": lease, "--grace": grace}
+            options |= {"--poll-interval": poll_interval, "--log-level": log_level}
+            raise typer.Exit(_run_processes(where, options, processes, grace))
+        _run(_work(worker, grace))
     except DriverError as exc:
         raise _refusal(_UNREACHABLE, str(exc)) from None
     except FlowliError as exc:
         raise _refusal(_USAGE, str(exc)) from None
+
+
+def _run_processes(where: str, options: Mapping[str, object], count: int, grace: str) -> int:
+    """As many processes of the same command; the parent has looked at the runtime, and needs it no more."""
+    command = [sys.executable, "-m", "flowli", "runner", where]
+    command += [str(part) for option in options.items() if option[1] is not None for part in option]
+    grace_s = parse_span(grace, what="grace").total_seconds()
+
+    async def keep() -> int:
+        return await Processes(command, count, grace_s).run()
+
+    return asyncio.run(keep())
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """On uvloop where it is installed."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        asyncio.run(work)
+        return
+    with asyncio.Runner(loop_factory=new_event_loop) as loop:
+        loop.run(work)
 
 
 async def _work(worker: Runner, grace: str) -> None:
@@ -142,17 +176,19 @@ def _is_runtime(value: object) -> TypeGuard[Flowli[Any]]:
     return isinstance(value, Flowli)
 
 
-def _configure_logging(level: str) -> None:
+def _configure_logging(level: str, which: str) -> None:
+    """``which`` stands in front of each message: a process among several."""
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
         raise _refusal(_USAGE, f"There is no log level {level!r}. Levels: debug, info, warning, error.")
     handler: logging.Handler
     if sys.stderr.isatty():
         handler = RichHandler(console=Console(stderr=True), show_path=False, markup=False)
-        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.setFormatter(logging.Formatter(f"{which}%(message)s"))
     else:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S"))
+        form = f"%(asctime)s %(levelname)-7s {which}%(message)s"
+        handler.setFormatter(logging.Formatter(form, datefmt="%H:%M:%S"))
     logging.basicConfig(level=number, handlers=[handler])
 
 
