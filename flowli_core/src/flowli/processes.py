@@ -17,8 +17,12 @@ from flowli.journal import logger
 
 __all__ = ["ABANDONED", "UNREACHABLE", "USAGE", "Processes", "end_with_parent", "own_number"]
 
-USAGE, UNREACHABLE, ABANDONED = 2, 3, 4
-"""Exit statuses of a runner's process that mean something to its parent."""
+USAGE = 2
+"""The exit status of a runner that was called wrongly."""
+UNREACHABLE = 3
+"""Of one that did not reach the store."""
+ABANDONED = 4
+"""Of one that had to leave a handler behind."""
 
 _NUMBER = "FLOWLI_PROCESS"
 """The environment variable that says to a process which of its siblings it is, from 1."""
