@@ -18,12 +18,21 @@ MEMBERS: list[str] = PROJECT["tool"]["uv"]["workspace"]["members"]
 SHIPPED = [member for member in MEMBERS if member != "conformance"]
 THIRD_PARTY = "examples/third_party_driver"
 CONFORM = ("pytest", "-m", "conformance", "-n", "2", "--dist", "loadscope")
+REDIS_PY = ["tests/redis/test_conformance_valkey.py", "tests/redis/test_model.py::TestRedisPyModel"]
 CONFORMANCE = [
     ("memory", "valkey", ["tests/memory"]),
     ("valkey", "valkey", ["tests/redis", "tests/glide"]),
-    ("redis-8", "redis-8", ["tests/redis/test_conformance_valkey.py", "tests/glide"]),
-    ("redis-7", "redis-7", ["tests/redis/test_conformance_valkey.py", "tests/glide"]),
+    ("redis-8", "redis-8", [*REDIS_PY, "tests/glide"]),
+    ("redis-7", "redis-7", [*REDIS_PY, "tests/glide"]),
     ("sqlite", "valkey", [f"{THIRD_PARTY}/tests"]),
+]
+NIGHTLY = [
+    ("memory", "tests/memory/test_model.py"),
+    ("redis", "tests/redis/test_model.py::TestRedisPyModel"),
+    ("glide", "tests/glide/test_model.py"),
+    ("fakeredis", "tests/redis/test_model.py::TestFakeRedisModel"),
+    ("sqlite", f"{THIRD_PARTY}/tests/test_model.py"),
+    ("crash", "tests/crash"),
 ]
 LOCKED = ["pyproject.toml", *(f"{member}/pyproject.toml" for member in MEMBERS)]
 
@@ -70,9 +79,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Mypy and pyright, over sources, tests and examples."""
+    """Mypy and pyright, over sources, tests and examples; pyright also as if for the Python that comes next."""
     install(session, "dev")
     check_types(session)
+    session.run("pyright", "--pythonversion", "3.14", "--pythonpath", f"{session.bin}/python")
 
 
 @nox.session
@@ -87,6 +97,8 @@ def conformance(session: nox.Session) -> None:
     """The suite over every driver and server; `-- --keep` writes what ran on what into docs/support.md."""
     install(session, "dev")
     reports = Path(session.create_tmp())
+    for old in reports.glob("*.json"):
+        old.unlink()
     for name, server, folders in CONFORMANCE:
         if server == "redis-7" and shutil.which("redis-server") is None:
             session.warn("no redis-server on PATH (Debian's package is 7.0): its rows are left out")
@@ -116,6 +128,15 @@ def soak(session: nox.Session) -> None:
     """An hour of work under a seeded nemesis: `nox -s soak -- --minutes 60 --seed N --out docs/soak.md`."""
     install(session, "dev")
     session.run("python", "-m", "tests.faults.soak", *session.posargs)
+
+
+@nox.session
+def nightly(session: nox.Session) -> None:
+    """What takes long: the state machine 2,000 x 50 over each driver, and every crash point. `-- memory` is one."""
+    install(session, "dev")
+    for name, place in NIGHTLY:
+        if name in session.posargs or not session.posargs:
+            session.run("pytest", place, env={"FLOWLI_PROFILE": "nightly"})
 
 
 @nox.session

@@ -21,3 +21,13 @@ def proxy(valkey_server: ValkeyServer) -> Iterator[ChaosProxy]:
 @pytest.fixture
 def scene(valkey_server: ValkeyServer, proxy: ChaosProxy, tmp_path: Path) -> Scene:
     return Scene(valkey_server.url, proxy, tmp_path)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many crash points there were: a test that enumerates them records the property ``requests``."""
+    passed: list[pytest.TestReport] = terminalreporter.getreports("passed")
+    counted = [(report.nodeid.rpartition("::")[2], dict(report.user_properties)) for report in passed]
+    lines = [f"{found['requests']:>4} requests  {test}" for test, found in counted if "requests" in found]
+    if lines:
+        terminalreporter.section("crash points: after each, nothing was lost and nothing ended twice")
+        terminalreporter.write("\n".join((*lines, "")))

@@ -65,9 +65,9 @@ class Life:
 
         return await repeat(again, within=30)
 
-    def _turn(self) -> Turn:
+    def _turn(self, verb: str) -> Turn:
         self._turns += 1
-        return Turn(self._name, self._turns)
+        return Turn(f"{self._name}-{verb}", self._turns)
 
     async def open(self) -> None:
         await self._repeat(self._driver.open)
@@ -84,13 +84,14 @@ class Life:
             NewJob(id, "mail", "send", b"", b"body", 0, None, None if delay is None else Millis(delay)) for id in ids
         ]
         self._ledger.intends(*ids)
-        turn = self._turn()
+        turn = self._turn("enqueue")
         await self._repeat(lambda: self._driver.enqueue(jobs, turn=turn, now=self.now))
         self._ledger.stored(*ids)
 
-    async def exchange(self, *settlements: Settlement, limit: int = 10) -> list[Lease]:
+    async def exchange(self, *settlements: Settlement, limit: int = 10, wait: int = 0) -> list[Lease]:
         """Settle and claim."""
-        claim = Claim(runner=self._name, turn=self._turn(), queues=None, limit=limit, lease_for=Millis(LEASE))
+        turn, span = self._turn("exchange"), Millis(LEASE)
+        claim = Claim(runner=self._name, turn=turn, queues=None, limit=limit, lease_for=span, wait=Millis(wait))
         for settlement in settlements:
             if settlement.state.is_terminal:
                 self._ledger.ends(settlement.id)
@@ -142,7 +143,7 @@ class Life:
         return Settlement(lease.id, lease.queue, lease.token, state, memo, None, wait, Millis(keep_for))
 
     async def live(self) -> None:
-        """Enqueue, fire, claim, renew, complete, fail, retry, cancel, and recover a lease that lapsed."""
+        """Enqueue, fire, claim, renew, complete, fail, retry, cancel, recover what lapsed, and wait for a job."""
         await self.open()
         await self.enqueue("kept", "kept-not", "retried")
         await self.enqueue("asked", "lapsed")
@@ -168,7 +169,21 @@ class Life:
         (recovered,) = await self.exchange()
         await self._settle_late(leases["lapsed"])
         await self.exchange(self.ending(recovered), limit=0)
+        await self._sleep_and_be_woken()
         await self.close()
+
+    async def _sleep_and_be_woken(self) -> None:
+        async def sleep() -> Lease:
+            leases: list[Lease] = []
+            while not leases:  # a wait may end early and empty
+                leases = await self.exchange(limit=1, wait=60 * SECOND)
+            return leases[0]
+
+        sleeper = asyncio.create_task(sleep())
+        for _ in range(3):  # by then it most likely sleeps; if not, it finds the job without
+            await self._repeat(lambda: self._driver.get_jobs(["waiting"], now=self.now))
+        await self.enqueue("woken")
+        await self.exchange(self.ending(await sleeper), limit=0)
 
     async def _settle_late(self, stale: Lease) -> None:
         late = [self.ending(stale, State.FAILED)]

@@ -55,7 +55,9 @@ async def _live(driver: Driver, begin: Callable[[], None]) -> None:
 
 @pytest.mark.parametrize("cut", [CutBefore, CutAfter])
 @pytest.mark.parametrize("kind", DRIVERS)
-async def test_a_cut_at_any_request_is_invisible(proxy: ChaosProxy, kind: str, cut: Callable[[int], Fault]) -> None:
+async def test_a_cut_at_any_request_is_invisible(
+    proxy: ChaosProxy, kind: str, cut: Callable[[int], Fault], record_property: Callable[[str, object], None]
+) -> None:
     number = 0
     for number in count(1):
         fault = cut(number)
@@ -67,4 +69,5 @@ async def test_a_cut_at_any_request_is_invisible(proxy: ChaosProxy, kind: str, c
             raise
         if not fault.happened.is_set():
             break
+    record_property("requests", number - 1)
     assert number > _FEWEST

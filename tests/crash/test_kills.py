@@ -41,7 +41,9 @@ async def _live_until(crash: Crash, hold: Hold) -> bool:
 
 @pytest.mark.parametrize("hold", [HoldBefore, HoldAfter])
 @pytest.mark.parametrize("kind", DRIVERS)
-async def test_a_kill_at_any_request_is_repaired(scene: Scene, kind: str, hold: Callable[[int], Hold]) -> None:
+async def test_a_kill_at_any_request_is_repaired(
+    scene: Scene, kind: str, hold: Callable[[int], Hold], record_property: Callable[[str, object], None]
+) -> None:
     number = 0
     for number in count(1, _EVERY):
         fault, crash = hold(number), scene.crash(kind)
@@ -54,4 +56,5 @@ async def test_a_kill_at_any_request_is_repaired(scene: Scene, kind: str, hold: 
             raise
         if not killed:
             break
+    record_property("requests", len(range(1, number, _EVERY)))
     assert number > _FEWEST

@@ -78,7 +78,7 @@ async def test_a_damaged_state_of_one_job_leaves_the_others_alone(lab: Lab) -> N
     handles = await lab.send_many(lab.app.quick.enqueue_many, [SECRET] * 50)
     async with outside(lab.server.url) as operator:
         for handle, memo in zip(handles, memos, strict=False):
-            await operator.ask("HSET", f"{root}state", handle.id, memo)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            await operator.ask("HSET", f"{root}state", handle.id, memo)
     await lab.start()
     for handle in handles[len(memos) :]:
         assert await handle.result(timeout=30) > 0

@@ -14,7 +14,7 @@ from flowli_glide import GlideDriver
 from tests.support.servers import ValkeyServer
 
 
-class TestValkey(DriverSuite):
+class TestGlide(DriverSuite):
     abilities: ClassVar[Collection[Ability]] = [Ability.EXAMINE]
 
     @pytest.fixture

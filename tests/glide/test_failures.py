@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import traceback
 
 import pytest
@@ -12,7 +15,7 @@ from flowli.errors import DriverError, DriverUnavailable, QueueFull
 from flowli_glide import GlideDriver
 from flowli_glide.failures import refusal
 from tests.support.jobs import claim_of, ended, job_of
-from tests.support.outside import Outside
+from tests.support.outside import Outside, outside
 from tests.support.polling import eventually
 from tests.support.servers import ValkeyServer
 
@@ -112,6 +115,58 @@ async def test_a_driver_finds_a_server_that_came_back(own_server: ValkeyServer) 
             return False
 
     assert await eventually(served, within=40, what="a claim after the restart")
+    await driver.close()
+
+
+@pytest.mark.slow
+async def test_a_server_that_hangs_is_given_up_and_found_again(own_server: ValkeyServer) -> None:
+    driver = GlideDriver(own_server.url, prefix="app")
+    await driver.open()
+    waiting = asyncio.create_task(driver.exchange([], claim_of(wait=100)))
+    await driver.enqueue([job_of("a", queue="other")])
+    os.kill(own_server.pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(40):
+            with pytest.raises(DriverUnavailable) as caught:
+                await driver.enqueue([job_of("b")])
+            assert caught.value.maybe_written, "the server may execute it as soon as it goes on"
+            await asyncio.gather(waiting, return_exceptions=True)
+    finally:
+        os.kill(own_server.pid, signal.SIGCONT)
+    assert waiting.done(), "no call waits for ever: GLIDE may forget its own time-out (valkey-glide #6673)"
+
+    async def served() -> bool:
+        try:
+            return (await driver.get_jobs(["a"]))[0] is not None
+        except DriverUnavailable:
+            return False
+
+    assert await eventually(served, within=40, what="a reply after the pause")
+    await driver.close()
+
+
+async def test_a_busy_server_is_unavailable_and_nothing_is_written(own_server: ValkeyServer, operator: Outside) -> None:
+    driver = GlideDriver(own_server.url, prefix="app")
+    await driver.open()
+    await operator.ask("CONFIG", "SET", "busy-reply-threshold", 1)
+    async with outside(own_server.url) as other:
+        busy = asyncio.create_task(other.ask("EVAL", "while true do end", 0))
+
+        async def refuses() -> bool:
+            try:
+                await driver.get_jobs(["a"])
+            except DriverUnavailable as error:
+                return "BUSY" in str(error)
+            return False
+
+        assert await eventually(refuses, what="a server that is busy with a script")
+        with pytest.raises(DriverUnavailable, match="BUSY") as caught:
+            await driver.enqueue([job_of("a")])
+        assert not caught.value.maybe_written, "a refusal is an answer"
+        await operator.ask("SCRIPT", "KILL")
+        await asyncio.gather(busy, return_exceptions=True)
+    await driver.enqueue([job_of("a")])
+    assert (await driver.get_jobs(["a"]))[0] is not None
     await driver.close()
 
 

@@ -11,7 +11,7 @@ from flowli_conformance.model import DriverModelSuite
 from flowli_glide import GlideDriver
 from tests.support.servers import ValkeyServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(14_400)]
 
 
 class TestGlideModel(DriverModelSuite):
@@ -22,3 +22,8 @@ class TestGlideModel(DriverModelSuite):
             return lambda: GlideDriver(valkey_server.url, prefix=prefix)
 
         return make
+
+    @pytest.fixture(scope="session")
+    @classmethod
+    def store_name(cls, valkey_server: ValkeyServer) -> str:
+        return f"{valkey_server.product}, standalone"

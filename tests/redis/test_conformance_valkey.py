@@ -14,7 +14,7 @@ from flowli_redis import RedisDriver
 from tests.support.servers import ValkeyServer
 
 
-class TestValkey(DriverSuite):
+class TestRedisPy(DriverSuite):
     abilities: ClassVar[Collection[Ability]] = [Ability.EXAMINE]
 
     @pytest.fixture

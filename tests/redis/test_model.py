@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import ClassVar
+from collections.abc import Callable
+from importlib.metadata import version
 from uuid import uuid4
 
 import fakeredis
@@ -13,10 +13,10 @@ from flowli_conformance.model import DriverModelSuite
 from flowli_redis import RedisDriver
 from tests.support.servers import ValkeyServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(14_400)]
 
 
-class TestValkeyModel(DriverModelSuite):
+class TestRedisPyModel(DriverModelSuite):
     @pytest.fixture
     def make_store(self, valkey_server: ValkeyServer) -> Callable[[], Callable[[], RedisDriver]]:
         def make() -> Callable[[], RedisDriver]:
@@ -25,11 +25,13 @@ class TestValkeyModel(DriverModelSuite):
 
         return make
 
+    @pytest.fixture(scope="session")
+    @classmethod
+    def store_name(cls, valkey_server: ValkeyServer) -> str:
+        return f"{valkey_server.product}, standalone"
+
 
 class TestFakeRedisModel(DriverModelSuite):
-    examples: ClassVar[Mapping[str, int]] = {"ci": 50, "nightly": 500}
-    """Fewer: it runs the same scripts as a server, more slowly."""
-
     @pytest.fixture
     def make_store(self) -> Callable[[], Callable[[], RedisDriver]]:
         def make() -> Callable[[], RedisDriver]:
@@ -37,3 +39,8 @@ class TestFakeRedisModel(DriverModelSuite):
             return lambda: RedisDriver(fakeredis.FakeAsyncRedis(server=server), prefix="model")
 
         return make
+
+    @pytest.fixture(scope="session")
+    @classmethod
+    def store_name(cls) -> str:
+        return f"fakeredis {version('fakeredis')}"

@@ -17,7 +17,7 @@ class Outside:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    async def ask(self, *words: str | int) -> Any:
+    async def ask(self, *words: str | int | bytes) -> Any:
         """The reply to one command."""
         return await self._client.execute_command(*words)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,9 @@ class Recorder:
         for bench in (found.get("bench"), found.get("live")):
             if isinstance(bench, Bench):
                 note.driver = _name(bench.driver)
+        make_store: Any = found.get("make_store")
+        if make_store is not None and not note.driver:
+            note.driver = _name(make_store()())
         store = found.get("store_name")
         if isinstance(store, str):
             note.store = store
@@ -96,9 +100,16 @@ def _name(driver: Driver) -> str:
 def _in_words(item: pytest.Item) -> Generator[None]:
     try:
         return (yield)
-    except NotImplementedError as error:
-        called = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
-        verb = next((name for name in reversed(called) if name in _WITHOUT), None)
+    except (AttributeError, NotImplementedError) as error:
+        verb = _lacking(error)
         if verb is None or not is_ours(item):
             raise
     pytest.fail(f"the driver lacks the verb {verb}: without it {_WITHOUT[verb]}.", pytrace=False)
+
+
+def _lacking(error: AttributeError | NotImplementedError) -> str | None:
+    """The verb that is still to be written, be its body missing or all of it."""
+    if isinstance(error, AttributeError):
+        return error.name if error.name in _WITHOUT and not hasattr(type(error.obj), error.name) else None
+    called = [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return next((name for name in reversed(called) if name in _WITHOUT), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,3 +17,8 @@ class TestSQLiteDriver(DriverSuite):
     @pytest.fixture
     def make_driver(self, tmp_path: Path) -> Callable[[], Driver]:
         return lambda: SQLiteDriver(tmp_path / "jobs.db")
+
+    @pytest.fixture(scope="session")
+    @classmethod
+    def store_name(cls) -> str:
+        return f"SQLite {sqlite3.sqlite_version}, one file"

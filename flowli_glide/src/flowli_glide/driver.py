@@ -26,14 +26,18 @@ class GlideDriver(RespDriver):
     ``.`` or ``-``, and for a source that is none of these.
     """
 
-    def __init__(self, source: _Source, *, prefix: str = "default", allow_eviction: bool = False) -> None:
+    def __init__(
+        self, source: _Source, *, prefix: str = "default", allow_eviction: bool = False, partitions: int | None = None
+    ) -> None:
         self._source = source
         self._settings = Settings.of(source)
-        super().__init__(self._settings.where, prefix, allow_eviction=allow_eviction)
+        super().__init__(self._settings.where, prefix, allow_eviction=allow_eviction, partitions=partitions)
 
     def twin(self) -> GlideDriver:
         """A closed driver on the same store, with connections of its own."""
-        return GlideDriver(self._source, prefix=self._keys.prefix, allow_eviction=self._allow_eviction)
+        return GlideDriver(
+            self._source, prefix=self._keys.prefix, allow_eviction=self._allow_eviction, partitions=self._partitions
+        )
 
     def _connect(self, channel: str) -> GlideTransport:
-        return GlideTransport(self._settings, self._keys.fixed("meta"), channel)
+        return GlideTransport(self._settings, channel)

@@ -9,7 +9,7 @@ from glide import ClosingError, ConfigurationError, ConnectionError, GlideError,
 from flowli.errors import DriverError
 from flowli.resp.refusals import code_of, locked_out, lost, refused, unreachable
 
-__all__ = ["cannot_connect", "is_missing_script", "no_reply", "refusal"]
+__all__ = ["cannot_connect", "code", "is_missing_script", "no_reply", "refusal"]
 
 _PREAMBLE = "An error was signalled by the server: - "
 _KIND = re.compile(r"^([A-Z][A-Za-z]+): ")
@@ -32,7 +32,14 @@ _KINDS = {
 
 def is_missing_script(reply: object) -> bool:
     """Whether the server does not have the script: after SCRIPT FLUSH, a restart or a failover."""
-    return isinstance(reply, RequestError) and _code(reply) == "NOSCRIPT"
+    return code(reply) == "NOSCRIPT"
+
+
+def code(reply: object) -> str | None:
+    """Which error the server answered with; None for what is no answer of a server's, or no error."""
+    if not isinstance(reply, RequestError) or isinstance(reply, (ConnectionError, TimeoutError)):
+        return None
+    return _code(reply)
 
 
 def cannot_connect(where: str, error: Exception) -> DriverError:

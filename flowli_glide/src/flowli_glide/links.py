@@ -37,25 +37,24 @@ _Words = tuple[Arg, ...]
 
 
 class Link:
-    """One client of GLIDE's, which has one connection to the node that holds the namespace."""
+    """One client of GLIDE's, which has one connection to the server, or to each node of a cluster."""
 
-    def __init__(self, client: Client, route: str) -> None:
+    def __init__(self, client: Client) -> None:
         self._client: Any = client
         self._is_cluster = isinstance(client, GlideClusterClient)
-        self._route = SlotKeyRoute(SlotType.PRIMARY, route)
         self._under_way: set[asyncio.Task[Any]] = set()
         self._retired = False
         self.alive = True
         self.born = monotonic()
 
     @classmethod
-    async def open(cls, settings: Settings, route: str, hear: Callable[[PubSubMsg], None] | None = None) -> Link:
+    async def open(cls, settings: Settings, key: str, hear: Callable[[PubSubMsg], None] | None = None) -> Link:
         """Connect and greet, within CONNECT_SECONDS, or raise DriverUnavailable: nothing was sent."""
         deliver_in_a_thread()
-        link = cls(await _client_of(settings, hear), route)
+        link = cls(await _client_of(settings, hear))
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                (pong,) = await link.send([("PING",)], REPLY_SECONDS)
+                (pong,) = await link.send([("PING",)], key, REPLY_SECONDS)
                 if isinstance(pong, GlideError):
                     raise pong
         except (GlideError, TimeoutError) as error:
@@ -66,9 +65,10 @@ class Link:
             raise
         return link
 
-    async def send(self, commands: Sequence[_Words], seconds: float) -> list[Any]:
-        """The replies to commands sent together; an error of the server's is among them, not raised."""
-        replies: list[Any] = await self._shielded(self._exec(commands, int(seconds * 1000)))
+    async def send(self, commands: Sequence[_Words], key: str, seconds: float) -> list[Any]:
+        """The replies to commands sent together to the node that holds the key; an error of the server's is among them,
+        not raised."""
+        replies: list[Any] = await self._shielded(self._exec(commands, key, int(seconds * 1000)))
         return replies
 
     async def _shielded(self, call: Coroutine[Any, Any, Any]) -> Any:
@@ -77,11 +77,12 @@ class Link:
         task.add_done_callback(self._done)
         return await asyncio.shield(task)
 
-    async def _exec(self, commands: Sequence[_Words], milliseconds: int) -> list[Any]:
+    async def _exec(self, commands: Sequence[_Words], key: str, milliseconds: int) -> list[Any]:
         batch: Any
         options: Any
         if self._is_cluster:
-            batch, options = ClusterBatch(is_atomic=False), ClusterBatchOptions(milliseconds, self._route)
+            route = SlotKeyRoute(SlotType.PRIMARY, key)
+            batch, options = ClusterBatch(is_atomic=False), ClusterBatchOptions(milliseconds, route)
         else:
             batch, options = Batch(is_atomic=False), BatchOptions(milliseconds)
         for words in commands:

@@ -71,6 +71,10 @@ class Settings:
         kind = " (cluster)" if isinstance(given, GlideClusterClientConfiguration) else ""
         return cls(given, f"{scheme}://{first.host}:{first.port}/{given.database_id or 0}{kind}")
 
+    @property
+    def is_cluster(self) -> bool:
+        return isinstance(self.config, GlideClusterClientConfiguration)
+
     def own(self) -> Config:
         """A configuration for one client of the driver's. It connects when it is first used, off the event loop."""
         config = copy(self.config)

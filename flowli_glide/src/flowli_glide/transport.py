@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from time import monotonic
 from typing import Any
 
@@ -14,14 +14,15 @@ from flowli.errors import DriverError
 from flowli.resp.gate import Gate
 from flowli.resp.hearing import Heard, Hearing
 from flowli.resp.namespace import Plain, Request
+from flowli.resp.redirects import RIDE_SECONDS, ride_out
 from flowli.resp.refusals import lost
 from flowli.resp.scripts import Arg, Call
 from flowli.resp.sending import Speller
-from flowli_glide.failures import is_missing_script, no_reply, refusal
+from flowli_glide.failures import code, is_missing_script, no_reply, refusal
 from flowli_glide.links import Link
 from flowli_glide.settings import CONNECT_SECONDS, REPLY_SECONDS, Settings
 
-__all__ = ["GlideTransport"]
+__all__ = ["GlideTransport", "Way"]
 
 _MOST_CALLS = 256
 """Under way at once; more wait here for their turn."""
@@ -32,11 +33,10 @@ _GRACE_SECONDS = 1.0
 class GlideTransport:
     """The clients of one driver in one loop: one for requests, one for each wait, one for messages."""
 
-    def __init__(self, settings: Settings, route: str, channel: str) -> None:
+    def __init__(self, settings: Settings, channel: str) -> None:
         self._settings = settings
-        self._route = route
         self._gate = Gate(settings.where)
-        self._speller = Speller()
+        self._ways: dict[str, Way] = {}
         self._slots = asyncio.Semaphore(_MOST_CALLS)
         self._connecting = asyncio.Lock()
         self._subscribing = asyncio.Lock()
@@ -50,28 +50,33 @@ class GlideTransport:
         """DriverClosed after `close`, and in a fork of the process that opened the connections."""
         self._gate.check()
 
-    async def run(self, requests: Sequence[Request], *, writes: bool) -> Sequence[Any]:
+    def towards(self, key: str) -> Way:
+        """The way to the node that holds a key. On one server that is always the same."""
+        key = key if self._settings.is_cluster else ""
+        return self._ways.setdefault(key, Way(self, key))
+
+    async def run(self, way: Way, requests: Sequence[Request], *, writes: bool) -> Sequence[Any]:
         """The replies to requests sent together, over the connection that all calls share."""
         self.check()
-        async with self._gate.within(CONNECT_SECONDS + 3 * REPLY_SECONDS, writes=writes), self._slots:
+        async with self._gate.within(RIDE_SECONDS + CONNECT_SECONDS + 3 * REPLY_SECONDS, writes=writes), self._slots:
             link = await self._shared()
             began = monotonic()
             try:
-                replies = await self._converse(link, requests, REPLY_SECONDS, writes=writes)
+                replies = await self._converse(link, way, requests, REPLY_SECONDS, writes=writes)
             except DriverError:
                 await self._distrust(began)
                 raise
         return self._answers(replies, writes=writes)
 
-    async def idle(self, keys: Sequence[str], seconds: float, call: Call) -> Any:
+    async def idle(self, way: Way, keys: Sequence[str], seconds: float, call: Call) -> tuple[Any, Any]:
         """Pop a token, asleep, and claim in the same flight. An interruption ends the client: both are taken back."""
         self.check()
         pop = Plain(("BZPOPMIN", *keys, f"{seconds:.3f}"))
-        async with self._gate.within(seconds + CONNECT_SECONDS + 3 * REPLY_SECONDS, writes=True):
+        async with self._gate.within(2 * seconds + RIDE_SECONDS + CONNECT_SECONDS + 3 * REPLY_SECONDS, writes=True):
             link = self._sleepers.pop() if self._sleepers else await self._open()
             began = monotonic()
             try:
-                replies = await self._converse(link, [pop, call], seconds + REPLY_SECONDS, writes=True)
+                replies = await self._converse(link, way, [pop, call], seconds + REPLY_SECONDS, writes=True)
             except DriverError:
                 await self._drop(link)
                 await self._distrust(began)
@@ -80,7 +85,8 @@ class GlideTransport:
                 await self._drop(link)
                 raise
             self._sleepers.append(link)
-        return self._answers(replies, writes=True)[1]
+        popped, reply = self._answers(replies, writes=True)
+        return popped, reply
 
     @asynccontextmanager
     async def listen(self, ids: Collection[str]) -> AsyncGenerator[Heard, None]:
@@ -103,7 +109,8 @@ class GlideTransport:
             await link.settled()
 
     async def _open(self, *, hear: bool = False) -> Link:
-        link = await Link.open(self._settings, self._route, self._hear_in(asyncio.get_running_loop()) if hear else None)
+        key = next(iter(self._ways))
+        link = await Link.open(self._settings, key, self._hear_in(asyncio.get_running_loop()) if hear else None)
         if self._gate.is_shut:
             await link.close()
             self.check()
@@ -117,7 +124,8 @@ class GlideTransport:
     async def _shared(self) -> Link:
         async with self._connecting:
             if self._main is None:
-                self._speller.forget()
+                for way in self._ways.values():
+                    way.speller.forget()
                 self._main = await self._open()
             return self._main
 
@@ -158,13 +166,18 @@ class GlideTransport:
 
         return hear
 
-    async def _converse(self, link: Link, requests: Sequence[Request], seconds: float, *, writes: bool) -> list[Any]:
+    async def _converse(
+        self, link: Link, way: Way, requests: Sequence[Request], seconds: float, *, writes: bool
+    ) -> list[Any]:
         async def send(commands: Sequence[tuple[Arg, ...]]) -> list[Any]:
             async with asyncio.timeout(seconds + _GRACE_SECONDS):
-                return await link.send(commands, seconds)
+                return await link.send(commands, way.key, seconds)
+
+        async def spell(some: Sequence[Request]) -> list[Any]:
+            return await way.speller.send(some, send, is_missing_script)
 
         try:
-            return await self._speller.send(requests, send, is_missing_script)
+            return await ride_out(requests, spell, code)
         except GlideError as error:
             self.check()
             raise no_reply(self._settings.where, error, maybe_written=writes) from None
@@ -177,3 +190,24 @@ class GlideTransport:
             if isinstance(reply, RequestError):
                 raise refusal(self._settings.where, reply, maybe_written=writes and len(replies) > 1) from None
         return replies
+
+
+class Way:
+    """The way to the node that holds one key, over the clients of all."""
+
+    def __init__(self, transport: GlideTransport, key: str) -> None:
+        self._transport = transport
+        self.key = key
+        self.speller = Speller()
+
+    async def run(self, requests: Sequence[Request], *, writes: bool) -> Sequence[Any]:
+        """`GlideTransport.run`, to there."""
+        return await self._transport.run(self, requests, writes=writes)
+
+    async def idle(self, keys: Sequence[str], seconds: float, call: Call) -> tuple[Any, Any]:
+        """`GlideTransport.idle`, to there."""
+        return await self._transport.idle(self, keys, seconds, call)
+
+    def listen(self, ids: Collection[str]) -> AbstractAsyncContextManager[Heard]:
+        """`GlideTransport.listen`: messages come from everywhere."""
+        return self._transport.listen(ids)

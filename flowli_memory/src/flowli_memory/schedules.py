@@ -19,6 +19,8 @@ class Book:
     def __init__(self) -> None:
         self._schedules: dict[str, StoredSchedule] = {}
         self._instants: list[tuple[Millis, str, int]] = []
+        self._buried = 0
+        """The greatest version of all that were deleted: what is put begins above it."""
 
     def __len__(self) -> int:
         return len(self._schedules)
@@ -34,8 +36,10 @@ class Book:
             return False
         if change.successor is None:
             self._schedules.pop(key, None)
+            self._buried = max(self._buried, change.expected)
             return True
-        written = replace(change.successor, key=key, version=change.expected + 1)
+        last = self._buried if standing is None else standing.version
+        written = replace(change.successor, key=key, version=last + 1)
         self._schedules[key] = written
         if written.next_run_at is not None:
             heappush(self._instants, (written.next_run_at, key, written.version))

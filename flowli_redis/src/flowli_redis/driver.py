@@ -21,14 +21,23 @@ class RedisDriver(RespDriver):
     ``.`` or ``-``.
     """
 
-    def __init__(self, source: str | Redis, *, prefix: str = "default", allow_eviction: bool = False) -> None:
+    def __init__(
+        self,
+        source: str | Redis,
+        *,
+        prefix: str = "default",
+        allow_eviction: bool = False,
+        partitions: int | None = None,
+    ) -> None:
         self._source = source
         self._settings = Settings.of(source)
-        super().__init__(self._settings.where, prefix, allow_eviction=allow_eviction)
+        super().__init__(self._settings.where, prefix, allow_eviction=allow_eviction, partitions=partitions)
 
     def twin(self) -> RedisDriver:
         """A closed driver on the same store, with connections of its own."""
-        return RedisDriver(self._source, prefix=self._keys.prefix, allow_eviction=self._allow_eviction)
+        return RedisDriver(
+            self._source, prefix=self._keys.prefix, allow_eviction=self._allow_eviction, partitions=self._partitions
+        )
 
     def _connect(self, channel: str) -> RedisTransport:
         return RedisTransport(self._settings, channel)

@@ -55,7 +55,12 @@ class RedisTransport:
             await self._give_back(link, self._idle)
         return self._answers(replies, writes=writes)
 
-    async def idle(self, keys: Sequence[str], seconds: float, call: Call) -> Any:
+    def towards(self, key: str) -> RedisTransport:
+        """There is one server, and one way."""
+        del key
+        return self
+
+    async def idle(self, keys: Sequence[str], seconds: float, call: Call) -> tuple[Any, Any]:
         """Pop a token, asleep, and claim in the same flight, so that nothing lies between waking and claiming."""
         self.check()
         if self._settings.in_process:
@@ -64,15 +69,20 @@ class RedisTransport:
         link = await self._take(self._sleepers)
         replies = await self._converse(link, [Plain(pop), call], seconds + _REPLY_SECONDS, writes=True)
         await self._give_back(link, self._sleepers)
-        return self._answers(replies, writes=True)[1]
+        popped, reply = self._answers(replies, writes=True)
+        return popped, reply
 
-    async def _look(self, keys: Sequence[str], seconds: float, call: Call) -> Any:
+    async def _look(self, keys: Sequence[str], seconds: float, call: Call) -> tuple[Any, Any]:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while loop.time() < end and (await self.run([Plain(("EXISTS", *keys))], writes=False))[0] == 0:
             async with self._gate.within(seconds + _REPLY_SECONDS, writes=False):
                 await asyncio.sleep(min(_LOOK_SECONDS, max(end - loop.time(), 0)))
-        return (await self.run([call], writes=True))[0]
+        for key in keys:
+            member, *score = (await self.run([Plain(("ZPOPMIN", key))], writes=True))[0] or [None]
+            if score:
+                return [key, member, *score], (await self.run([call], writes=True))[0]
+        return None, (await self.run([call], writes=True))[0]
 
     @asynccontextmanager
     async def listen(self, ids: Collection[str]) -> AsyncGenerator[Heard, None]:

@@ -74,6 +74,20 @@ class BeginsWithTheSameQueue(Faulty):
         return replace(claim, queues=sorted(self.store.lanes)) if claim.queues is None else claim
 
 
+@caught_by("test_settlements_of_several_queues_go_together", "test_one_claim_is_filled_from_several_queues")
+class ReachesOneQueueAtATime(Faulty):
+    """Keys without a hash tag: of a call on several queues only what is in the slot of the first one is done."""
+
+    def claims(self, claim: Claim) -> Claim:
+        return claim if claim.queues is None else replace(claim, queues=claim.queues[:1])
+
+    def settles(self, one: Settlement) -> Settlement:
+        self.slot = self.slot or one.queue
+        return one if one.queue == self.slot else one._replace(token=0)
+
+    slot = ""
+
+
 @caught_by("test_a_claim_of_no_queues_takes_nothing")
 class TakesNoneForAll(Faulty):
     """A claim of no queues is one of all."""
@@ -129,6 +143,20 @@ class ForgetsTurnsOfRunners(Faulty):
         return replace(claim, turn=Turn(claim.turn.sender, next(_numbers)))
 
 
+@caught_by("test_a_claim_is_remembered_for_ten_minutes")
+class ForgetsTurnsSoon(Faulty):
+    """A runner that was cut off for some minutes leases others, and leaves what it has to lapse."""
+
+    def claims(self, claim: Claim) -> Claim:
+        return replace(claim, turn=Turn(f"{claim.turn.sender}-{self.minute}", claim.turn.number))
+
+    async def exchange(
+        self, settlements: Sequence[Settlement], claim: Claim | None = None, *, now: Millis | None = None
+    ) -> Exchanged:
+        self.minute = (now or 0) // 60_000
+        return await super().exchange(settlements, claim, now=now)
+
+
 @caught_by("test_the_same_number_of_another_runner_is_a_claim_of_its_own")
 class KnowsTurnsByNumber(Faulty):
     """Two runners that count alike get the answers of each other."""
@@ -163,6 +191,19 @@ class RepeatsTokens(Faulty):
             if job is not None:
                 job.token = 7
         return replace(found, leases=[lease._replace(token=7) for lease in found.leases])
+
+
+class _CountingStore(Store):
+    def lease(self, job: Job, until: int, now: int) -> None:
+        super().lease(job, until, 0)
+
+
+@caught_by("test_a_token_is_above_those_of_a_store_that_was_lost")
+class CountsTokensFromOne(Faulty):
+    """A store that was restored gives the tokens of yesterday."""
+
+    def make_store(self) -> Store:
+        return _CountingStore()
 
 
 @caught_by("test_each_lapse_counts_one_delivery", "test_one_claim_recovers_and_leases_again")

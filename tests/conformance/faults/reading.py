@@ -26,6 +26,7 @@ from flowli.driver import (
     StoredJob,
     StoredSchedule,
 )
+from flowli_memory.schedules import Book
 from flowli_memory.shelves import Lane
 from tests.conformance.faults.faulty import FAR, Faulty, caught_by
 
@@ -69,6 +70,16 @@ class CountsDrift(Faulty):
         found = await super().overview(queues, now=now)
         views = {name: replace(view, queued=view.queued + self._drift) for name, view in found.queues.items()}
         return replace(found, queues=views)
+
+
+@caught_by("test_counts_take_no_longer_for_many_jobs")
+class CountsByWalking(Faulty):
+    """Counting reads every job."""
+
+    async def overview(self, queues: Sequence[str] | None = None, *, now: Millis | None = None) -> Overview:
+        for state in State:
+            await self.list_jobs(state, limit=100_000, now=now)
+        return await super().overview(queues, now=now)
 
 
 @caught_by("test_asking_for_a_queue_does_not_make_it_known")
@@ -166,6 +177,16 @@ class FiresTwice(Faulty):
         stands = self.store.book.get(change.key)
         forged = replace(change, expected=0 if stands is None else stands.version)
         return self.store.change(forged, Millis(0) if now is None else now)
+
+
+@caught_by("test_a_schedule_that_returns_is_another_one")
+class BeginsVersionsAnew(Faulty):
+    """A schedule that was deleted and put again cannot be told from the one before."""
+
+    async def change_schedules(self, changes: Sequence[Change], *, now: Millis | None = None) -> Sequence[Changed]:
+        if not len(self.store.book):
+            self.store.book = Book()
+        return await super().change_schedules(changes, now=now)
 
 
 @caught_by("test_a_fired_schedule_stores_its_jobs", "test_a_deletion_may_store_jobs")

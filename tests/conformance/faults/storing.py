@@ -108,6 +108,14 @@ class IgnoresInstants(Faulty):
         return job._replace(due=None, delay=None)
 
 
+@caught_by("test_an_instant_wins_over_a_delay")
+class PrefersDelays(Faulty):
+    """Of an instant and a delay the delay counts."""
+
+    def meets(self, job: NewJob) -> NewJob:
+        return job if job.delay is None else job._replace(due=None)
+
+
 @caught_by("test_a_higher_priority_is_served_first", "test_a_priority_survives_a_retry")
 class IgnoresPriorities(Faulty):
     """Every job is as urgent as any other."""

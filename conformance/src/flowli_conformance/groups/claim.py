@@ -207,6 +207,14 @@ class ClaimSuite(Suite):
             "a fencing token grows, so that a system behind the job can refuse the older"
         )
 
+    async def test_a_token_is_above_those_of_a_store_that_was_lost(self, live: Bench) -> None:
+        (lease,) = await live.start(new_job("a"))
+        now = (await live.keep_house()).now
+        assert lease.token >= (now - MINUTE) * 1_000, (
+            "a token is not below the microseconds of the store's clock: after a failover or from a backup that "
+            "has not seen the last tokens, a system behind the job would otherwise take a new runner for a stale one"
+        )
+
     async def test_an_unknown_runner_needs_no_announcement(self, bench: Bench) -> None:
         await bench.enqueue(new_job("a"))
         leases = await bench.lease(queues=[QUEUE], runner="never-announced")

@@ -170,6 +170,16 @@ class EnqueueSuite(Suite):
             "a job whose instant is not after now is queued"
         )
 
+    async def test_a_negative_delay_is_none(self, bench: Bench) -> None:
+        assert await bench.enqueue(new_job("a", delay=-HOUR)) == [Enqueued(CREATED, "a", State.QUEUED, bench.now)], (
+            "a delay counts forwards: one that is negative would put its job before all that came earlier"
+        )
+
+    async def test_an_instant_wins_over_a_delay(self, bench: Bench) -> None:
+        assert await bench.enqueue(new_job("a", due=bench.at(HOUR), delay=MINUTE)) == [
+            Enqueued(CREATED, "a", State.SCHEDULED, bench.at(HOUR))
+        ], "a job that names both waits for its instant"
+
     async def test_a_job_that_is_due_now_is_queued(self, bench: Bench) -> None:
         assert await bench.enqueue(new_job("a", due=bench.now)) == [Enqueued(CREATED, "a", State.QUEUED, bench.now)], (
             "due at now is due"

@@ -121,6 +121,20 @@ class ScheduleSuite(Suite):
         bench.advance(HOUR)
         assert await _due(bench) == [], "and nothing of the first is left: its instant has no meaning any more"
 
+    async def test_a_schedule_that_returns_is_another_one(self, bench: Bench) -> None:
+        await _change(bench, _put("daily", 0, bench.now), _put("daily", 1, bench.now))
+        await _change(bench, Change(key="daily", expected=2, successor=None))
+        (changed,) = await _change(bench, _put("daily", 0, bench.at(DAY), body=b"new"))
+        assert changed.stands is not None and changed.stands.version > 2, "a version is never given twice to one key"
+        for seen in (1, 2):
+            (late,) = await _change(bench, _put("daily", seen, bench.at(HOUR), new_job(f"late-{seen}"), body=b"old"))
+            assert not late.applied, (
+                "a runner that saw the schedule before it was deleted fires nothing: otherwise it would run the old "
+                "input, and put it in the place of the new one"
+            )
+        assert await _get(bench, "daily") == changed.stands, "and what came after stands as it was put"
+        assert await bench.lease_ids() == [], "without a job of what was deleted"
+
     async def test_changes_of_one_batch_are_made_in_order(self, bench: Bench) -> None:
         changed = await _change(
             bench,

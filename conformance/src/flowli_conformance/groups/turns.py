@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flowli.driver import Disposition, Settled, State, Turn
-from flowli_conformance.bench import LEASE, MINUTE, Bench, new_job, new_jobs, only, settlement
+from flowli_conformance.bench import HOUR, LEASE, MINUTE, Bench, new_job, new_jobs, only, settlement
 from flowli_conformance.suite import Suite
 
 __all__ = ["TurnSuite"]
@@ -76,6 +76,15 @@ class TurnSuite(Suite):
         again = await bench.exchange(claim)
         assert list(again.leases) == list(first.leases), "a claim whose reply was lost hands out the same leases again"
         assert (await bench.overview("mail")).queues["mail"].active == 2, "a repeated claim takes nothing more"
+
+    async def test_a_claim_is_remembered_for_ten_minutes(self, bench: Bench) -> None:
+        await bench.enqueue(*new_jobs(3))
+        claim = bench.claim(2, lease_for=HOUR)
+        first = await bench.exchange(claim)
+        bench.advance(10 * MINUTE - 1)
+        assert list((await bench.exchange(claim)).leases) == list(first.leases), (
+            "a turn is remembered for ten minutes: a runner that was cut off for nine finds what it leased"
+        )
 
     async def test_a_claim_repeated_after_new_jobs_came_takes_none_of_them(self, bench: Bench) -> None:
         await bench.enqueue(new_job("a"))

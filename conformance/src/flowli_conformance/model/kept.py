@@ -50,6 +50,11 @@ def _a_schedule_that_fires_twice(state: DriverMachine) -> None:
     state.aside(what="look", runner="one")
 
 
+def _a_schedule_that_returns(state: DriverMachine) -> None:
+    state.change_schedules(firings=[Firing("daily", next_run_at=0)])
+    state.change_schedules(firings=[Firing("daily", delete=True), Firing("daily", next_run_at=0)])
+
+
 def _two_leases_of_one_job_settled_in_one_call(state: DriverMachine) -> None:
     state.enqueue(wishes=[Wish("a")], has_turn=False)
     state.claim(runner="one", queues=None, limit=1, lease_for=1)
@@ -64,5 +69,6 @@ KEPT: Mapping[str, Callable[[DriverMachine], None]] = {
     "a place that was given up": _a_place_that_was_given_up,
     "a repeat that takes what came later": _a_repeat_that_takes_what_came_later,
     "a schedule that fires twice": _a_schedule_that_fires_twice,
+    "a schedule that returns under the version that it had": _a_schedule_that_returns,
     "two leases of one job settled in one call": _two_leases_of_one_job_settled_in_one_call,
 }

@@ -84,6 +84,7 @@ class Reference:
         self.now = now
         self.jobs: dict[str, Job] = {}
         self.schedules: dict[str, StoredSchedule] = {}
+        self._versions: dict[str, int] = {}
         self.tokens: dict[str, int] = {}
         """The last token of each id, over all jobs that had it."""
 
@@ -192,13 +193,17 @@ class Reference:
         self._end(job, act.keep_for)
         return Acted(found, done=True)
 
-    def change(self, change: Change) -> Changed:
+    def change(self, change: Change, said: int) -> Changed:
+        """``said`` is the version that the store chose. It is free to choose one where a deleted schedule stood."""
         stands = self.schedules.get(change.key)
         if change.expected != (stands.version if stands else 0):
             return Changed(applied=False, stands=stands)
         self.schedules.pop(change.key, None)
         if change.successor is not None:
-            self.schedules[change.key] = replace(change.successor, version=change.expected + 1)
+            last = self._versions.get(change.key, 0)
+            version = last + 1 if stands else max(said, last + 1)
+            self._versions[change.key] = version
+            self.schedules[change.key] = replace(change.successor, version=version)
         return Changed(applied=True, stands=self.schedules.get(change.key), jobs=tuple(self.enqueue(change.jobs)))
 
     def view(self, queue: str) -> QueueView:

@@ -35,7 +35,7 @@ class DriverModelSuite(Suite):
     examples: ClassVar[Mapping[str, int]] = MappingProxyType({"ci": 200, "nightly": 2_000})
 
     def test_every_sequence_of_steps_goes_as_the_contract_says(
-        self, make_store: Callable[[], Callable[[], Driver]]
+        self, make_store: Callable[[], Callable[[], Driver]], store_name: str
     ) -> None:
         profile = os.environ.get("FLOWLI_PROFILE", "ci")
 
@@ -56,7 +56,7 @@ class DriverModelSuite(Suite):
 
     @pytest.mark.parametrize("sequence", KEPT)
     def test_a_sequence_that_once_failed_passes(
-        self, make_store: Callable[[], Callable[[], Driver]], sequence: str
+        self, make_store: Callable[[], Callable[[], Driver]], store_name: str, sequence: str
     ) -> None:
         check, machine = KEPT[sequence], DriverMachine(make_store())
         try:

@@ -19,10 +19,17 @@ def change(db: sqlite3.Connection, now: Millis, change: Change) -> Changed:
         return Changed(applied=False, stands=stands)
     if change.successor is None:
         db.execute("DELETE FROM schedules WHERE key = ?", (change.key,))
+        db.execute("UPDATE marks SET value = max(value, ?) WHERE name = 'buried'", (change.expected,))
     else:
+        (buried,) = db.execute("SELECT value FROM marks WHERE name = 'buried'").fetchone()
         db.execute(
             "REPLACE INTO schedules (key, version, next_run_at, body) VALUES (?, ?, ?, ?)",
-            (change.key, change.expected + 1, change.successor.next_run_at, change.successor.body),
+            (
+                change.key,
+                (change.expected if stands else buried) + 1,
+                change.successor.next_run_at,
+                change.successor.body,
+            ),
         )
     jobs = [store(db, now, job) for job in change.jobs]
     return Changed(applied=True, stands=get_schedule(db, change.key), jobs=jobs)

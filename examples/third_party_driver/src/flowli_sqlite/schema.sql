@@ -73,13 +73,14 @@ CREATE TABLE IF NOT EXISTS runners (
     alive_until INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- What the store remembers of itself: `token`, the last one given, and `served`, the queue that a claim took from last.
+-- What the store remembers of itself: `token`, the last one given, `served`, the queue that a claim took from last, and
+-- `buried`, the greatest version of all schedules that were deleted: what is put begins above it.
 CREATE TABLE IF NOT EXISTS marks (
     name TEXT PRIMARY KEY,
     value NOT NULL
 ) WITHOUT ROWID;
 
-INSERT OR IGNORE INTO marks VALUES ('token', 0), ('served', '');
+INSERT OR IGNORE INTO marks VALUES ('token', 0), ('served', ''), ('buried', 0);
 
 PRAGMA application_id = 1179406195;
 PRAGMA user_version = 1;

@@ -303,8 +303,8 @@ class Overview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSchedule:
-    """``version`` is the store's, above 0 and greater with each write to this key, also over a deletion; everything
-    else, history included, is core's."""
+    """``version`` is the store's: one more with each write, and, for a key under which none stands, 1 or, after a
+    deletion, more than it ever had: who saw what was deleted changes nothing of what came after. All else is core's."""
 
     key: str
     version: int

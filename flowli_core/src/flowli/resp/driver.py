@@ -32,17 +32,17 @@ from flowli.driver import (
     StoredSchedule,
     Turn,
 )
-from flowli.errors import DriverClosed
-from flowli.resp import examining, exchanging, reading, scheduling, writing
+from flowli.errors import DefinitionError, DriverClosed
+from flowli.resp import doubling, gathering, scheduling, spreading, touring, writing
 from flowli.resp.greeting import greet
 from flowli.resp.keys import Keys
-from flowli.resp.namespace import Namespace, Transport
+from flowli.resp.partitions import MOST, Partitions, Ways
 
 __all__ = ["Connected", "RespDriver"]
 
 
-class Connected(Transport, Protocol):
-    """A transport with connections of its own."""
+class Connected(Ways, Protocol):
+    """The ways to a store, over connections of the driver's own."""
 
     def check(self) -> None:
         """DriverClosed after `close`, and in a fork of the process that opened the connections."""
@@ -54,17 +54,21 @@ class Connected(Transport, Protocol):
 class RespDriver(ABC):
     """What the drivers of all client libraries share. Each says by `_connect` how it reaches the store."""
 
-    def __init__(self, where: str, prefix: str, *, allow_eviction: bool) -> None:
+    def __init__(self, where: str, prefix: str, *, allow_eviction: bool, partitions: int | None) -> None:
+        if partitions is not None and not 1 <= partitions <= MOST:
+            message = f"A namespace has 1 to {MOST} partitions, not {partitions!r}."
+            raise DefinitionError(message)
         self._where = where
         self._keys = Keys(prefix)
         self._allow_eviction = allow_eviction
+        self._partitions = partitions
         self._transport: Connected | None = None
-        self._namespace: Namespace | None = None
+        self._parts: Partitions | None = None
         self._opening = asyncio.Lock()
 
     @abstractmethod
     def _connect(self, channel: str) -> Connected:
-        """A transport that connects when it is first used, and hears of outcomes on ``channel``."""
+        """Ways that connect when they are first used, and hear of outcomes on ``channel``."""
 
     @abstractmethod
     def twin(self) -> RespDriver:
@@ -94,50 +98,75 @@ class RespDriver(ABC):
                 return
             transport = self._connect(self._keys.channel(f"{os.getpid()}-{secrets.token_hex(8)}"))
             try:
-                await greet(transport, self._keys, self._where, allow_eviction=self._allow_eviction)
+                home = transport.towards(self._keys.fixed("meta"))
+                division = await greet(
+                    home,
+                    self._keys,
+                    self._where,
+                    allow_eviction=self._allow_eviction,
+                    partitions=self._partitions,
+                )
             except BaseException:
                 await transport.close()
                 raise
-            self._transport, self._namespace = transport, Namespace(self._keys, transport)
+            # What was asked for has been compared; from now on the number may be doubled.
+            self._partitions = None
+            self._transport, self._parts = transport, Partitions(self._keys.prefix, transport, division)
 
     async def close(self) -> None:
         """End waiting calls with DriverClosed and close the driver's own connections. Idempotent."""
-        transport, self._transport, self._namespace = self._transport, None, None
+        transport, self._transport = self._transport, None
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            await parts.pusher.close()
         if transport is not None:
             await transport.close()
 
     @property
-    def _space(self) -> Namespace:
-        if self._transport is None or self._namespace is None:
+    def _all(self) -> Partitions:
+        if self._transport is None or self._parts is None:
             raise DriverClosed(f"The driver of {self} is not open; `async with` the runtime, or await open().")
         self._transport.check()
-        return self._namespace
+        return self._parts
+
+    @property
+    def partitions(self) -> int:
+        """Into how many partitions the namespace is divided; DriverClosed before `open`."""
+        return self._all.division.writes
+
+    async def double_partitions(self) -> int:
+        """Divide the namespace into twice as many partitions, while it is in use; returns their number.
+
+        It takes some seconds, in which every driver in use gets to know. Jobs stay where they are, new ones go to the
+        new places. Called again after an error it goes on from where it was. DriverError above 256.
+        """
+        return await doubling.double(self._all)
 
     async def enqueue(
         self, jobs: Sequence[NewJob], *, turn: Turn | None = None, now: Millis | None = None
     ) -> Sequence[Enqueued]:
-        return await writing.enqueue(self._space, jobs, turn=turn, now=now)
+        return await spreading.enqueue(self._all, jobs, turn=turn, now=now)
 
     async def exchange(
         self, settlements: Sequence[Settlement], claim: Claim | None = None, *, now: Millis | None = None
     ) -> Exchanged:
-        return await exchanging.exchange(self._space, settlements, claim, now=now)
+        return await touring.exchange(self._all, settlements, claim, now=now)
 
     async def renew(
         self, holds: Sequence[Hold], lease_for: Millis | None, *, now: Millis | None = None
     ) -> Sequence[Renewal]:
-        return await writing.renew(self._space, holds, lease_for, now=now)
+        return await spreading.renew(self._all, holds, lease_for, now=now)
 
     async def act(self, acts: Sequence[Act], *, now: Millis | None = None) -> Sequence[Acted]:
-        return await writing.act(self._space, acts, now=now)
+        return await spreading.act(self._all, acts, now=now)
 
     async def outcomes(
         self, ids: Sequence[str], *, wait: Millis = Millis(0), now: Millis | None = None
     ) -> Mapping[str, StoredJob | None]:
-        return await reading.outcomes(self._space, ids, wait=wait, now=now)
+        return await spreading.outcomes(self._all, ids, wait=wait, now=now)
 
     async def get_jobs(self, ids: Sequence[str], *, now: Millis | None = None) -> Sequence[StoredJob | None]:
-        return await reading.get_jobs(self._space, ids, now=now)
+        return await spreading.get_jobs(self._all, ids, now=now)
 
     async def list_jobs(
         self,
@@ -148,24 +177,24 @@ class RespDriver(ABC):
         cursor: str | None = None,
         now: Millis | None = None,
     ) -> Slice[StoredJob]:
-        return await reading.list_jobs(self._space, state, queue=queue, limit=limit, cursor=cursor, now=now)
+        return await gathering.list_jobs(self._all, state, queue=queue, limit=limit, cursor=cursor, now=now)
 
     async def overview(self, queues: Sequence[str] | None = None, *, now: Millis | None = None) -> Overview:
-        return await reading.overview(self._space, queues, now=now)
+        return await gathering.overview(self._all, queues, now=now)
 
     async def announce(self, note: RunnerNote, *, now: Millis | None = None) -> None:
-        await writing.announce(self._space, note, now=now)
+        await writing.announce(self._all.home, note, now=now)
 
     async def change_schedules(self, changes: Sequence[Change], *, now: Millis | None = None) -> Sequence[Changed]:
-        return await scheduling.change_schedules(self._space, changes, now=now)
+        return await scheduling.change_schedules(self._all.home, changes, now=now)
 
     async def get_schedules(self, keys: Sequence[str]) -> Sequence[StoredSchedule | None]:
-        return await scheduling.get_schedules(self._space, keys)
+        return await scheduling.get_schedules(self._all.home, keys)
 
     async def list_schedules(
         self, *, due: bool = False, limit: int, cursor: str | None = None, now: Millis | None = None
     ) -> Slice[StoredSchedule]:
-        return await scheduling.list_schedules(self._space, due=due, limit=limit, cursor=cursor, now=now)
+        return await scheduling.list_schedules(self._all.home, due=due, limit=limit, cursor=cursor, now=now)
 
     async def examine(self, *, now: Millis | None = None) -> Examination:
-        return await examining.examine(self._space, self._where, allow_eviction=self._allow_eviction, now=now)
+        return await gathering.examine(self._all, self._where, allow_eviction=self._allow_eviction, now=now)

@@ -12,7 +12,20 @@ from flowli.resp.namespace import Namespace, cut, instant
 from flowli.resp.records import LETTERS, lease_of, recovered_of
 from flowli.resp.scripts import Arg, Call, script
 
-__all__ = ["exchange"]
+__all__ = [
+    "LONGEST_SLEEP",
+    "claim_call",
+    "claimed",
+    "exchange",
+    "exchanged",
+    "names_of",
+    "note_queues",
+    "schedule_came",
+    "settle_call",
+    "settled_of",
+    "size_of",
+    "sleep_before",
+]
 
 _SETTLED = {
     ord("W"): Settled.WRITTEN,
@@ -23,7 +36,7 @@ _SETTLED = {
 
 _STATES = {state: (letter, state.is_terminal) for state, letter in LETTERS.items()}
 
-_LONGEST_SLEEP = 2.0
+LONGEST_SLEEP = 2.0
 """Seconds between two looks of a waiting claim: the price of a wake-up that died with the runner that took it."""
 
 
@@ -31,17 +44,17 @@ async def exchange(
     space: Namespace, settlements: Sequence[Settlement], claim: Claim | None, *, now: Millis | None
 ) -> Exchanged:
     """Driver.exchange: settlements and a first claim travel together, and only then is there a wait."""
-    calls = [_settle_call(space, chunk, now) for chunk in cut(settlements, _size)]
+    calls = [settle_call(space, chunk, now) for chunk in cut(settlements, size_of)]
     if claim is None:
-        replies = await space.transport.run(calls or [_settle_call(space, [], now)], writes=True)
-        return _exchanged(_settled(replies), Millis(int(replies[-1][0])))
+        replies = await space.transport.run(calls or [settle_call(space, [], now)], writes=True)
+        return exchanged(settled_of(replies), Millis(int(replies[-1][0])))
     if claim.queues is None:
         await space.queues()
-    names = _names(space, claim)
-    replies = await space.transport.run([*calls, _claim_call(space, claim, names, now)], writes=True)
-    first = _claimed(_settled(replies[:-1]), replies[-1], claim)
+    names = names_of(space, claim)
+    replies = await space.transport.run([*calls, claim_call(space, claim, names, now)], writes=True)
+    first = claimed(settled_of(replies[:-1]), replies[-1], claim)
     if first.leases or claim.limit <= 0 or replies[-1][11]:
-        _note_queues(space, claim, replies[-1])
+        note_queues(space, claim, replies[-1])
         return first
     with space.after_writes(True):
         return await _wait(space, claim, first, replies[-1], now)
@@ -51,47 +64,47 @@ async def _wait(space: Namespace, claim: Claim, first: Exchanged, reply: Any, no
     deadline = time.monotonic() + claim.wait / 1000
     found, recovered = first, list(first.recovered)
     while not (found.leases or reply[11]):
-        renamed = _note_queues(space, claim, reply)
+        renamed = note_queues(space, claim, reply)
         if renamed:
             await space.learn()
-        names = _names(space, claim)
-        call = _claim_call(space, claim, names, now)
+        names = names_of(space, claim)
+        call = claim_call(space, claim, names, now)
         if renamed or found.more:
             reply = await space.one(call, writes=True)
         else:
-            seconds = min(deadline - time.monotonic(), _sleep(found, now))
-            if deadline <= time.monotonic() or _schedule_came(first, found, now):
+            seconds = min(deadline - time.monotonic(), sleep_before(found, now))
+            if deadline <= time.monotonic() or schedule_came(first, found, now):
                 break
             keys = [space.keys.wake(name) for name in names]
             if claim.queues is None:
                 keys.append(space.keys.call)
-            reply = await space.transport.idle(keys or [space.keys.fixed("none")], max(seconds, 0.001), call)
-        found = _claimed(first.settled, reply, claim)
+            _, reply = await space.transport.idle(keys or [space.keys.fixed("none")], max(seconds, 0.001), call)
+        found = claimed(first.settled, reply, claim)
         recovered += found.recovered
-    _note_queues(space, claim, reply)
+    note_queues(space, claim, reply)
     return replace(found, recovered=recovered)
 
 
-def _sleep(found: Exchanged, now: Millis | None) -> float:
+def sleep_before(found: Exchanged, now: Millis | None) -> float:
     """Seconds until something is known to come. Under a `now` that was passed in nothing comes by itself."""
     if now is not None:
-        return _LONGEST_SLEEP
+        return LONGEST_SLEEP
     instants = [at for at in (found.next_at, found.schedule_at) if at is not None and at > found.now]
-    return min([_LONGEST_SLEEP, *((at - found.now) / 1000 for at in instants)])
+    return min([LONGEST_SLEEP, *((at - found.now) / 1000 for at in instants)])
 
 
-def _schedule_came(first: Exchanged, found: Exchanged, now: Millis | None) -> bool:
+def schedule_came(first: Exchanged, found: Exchanged, now: Millis | None) -> bool:
     """Whether core has something to fire that it could not know of when it began to wait."""
     if now is not None or found.schedule_at is None or found.schedule_at > found.now:
         return False
     return first.schedule_at != found.schedule_at or found.schedule_at > first.now
 
 
-def _names(space: Namespace, claim: Claim) -> Sequence[str]:
+def names_of(space: Namespace, claim: Claim) -> Sequence[str]:
     return space.rotated() if claim.queues is None else list(dict.fromkeys(claim.queues))
 
 
-def _note_queues(space: Namespace, claim: Claim, reply: Any) -> bool:
+def note_queues(space: Namespace, claim: Claim, reply: Any) -> bool:
     """Whether the store knows other queues than were claimed from."""
     if claim.queues is None and reply[10] != len(space.known):
         space.stale = True
@@ -99,11 +112,11 @@ def _note_queues(space: Namespace, claim: Claim, reply: Any) -> bool:
     return False
 
 
-def _size(settlement: Settlement) -> int:
+def size_of(settlement: Settlement) -> int:
     return len(settlement.memo)
 
 
-def _settle_call(space: Namespace, settlements: Sequence[Settlement], now: Millis | None) -> Call:
+def settle_call(space: Namespace, settlements: Sequence[Settlement], now: Millis | None) -> Call:
     number = {queue: place for place, queue in enumerate(dict.fromkeys([item.queue for item in settlements]), 1)}
     args: list[Arg] = [instant(now), 0]
     for job_id, queue, token, state, memo, due, delay, keep_for in settlements:
@@ -116,11 +129,11 @@ def _settle_call(space: Namespace, settlements: Sequence[Settlement], now: Milli
     return script("settle").call(space.keys, list(number), args)
 
 
-def _settled(replies: Sequence[Any]) -> list[Settled]:
+def settled_of(replies: Sequence[Any]) -> list[Settled]:
     return [_SETTLED[letter] for reply in replies for letter in reply[1]]
 
 
-def _claim_call(space: Namespace, claim: Claim, names: Sequence[str], now: Millis | None) -> Call:
+def claim_call(space: Namespace, claim: Claim, names: Sequence[str], now: Millis | None) -> Call:
     args: list[Arg] = [instant(now), len(names), *names]
     args += (claim.limit, claim.lease_for, claim.max_bytes, claim.turn.sender, claim.turn.number)
     args.append("1" if claim.queues is None else "")
@@ -129,7 +142,7 @@ def _claim_call(space: Namespace, claim: Claim, names: Sequence[str], now: Milli
     return script("claim").call(space.keys, names, args, first)
 
 
-def _exchanged(settled: Sequence[Settled], now: Millis) -> Exchanged:
+def exchanged(settled: Sequence[Settled], now: Millis) -> Exchanged:
     return Exchanged(
         settled=settled,
         leases=(),
@@ -142,7 +155,7 @@ def _exchanged(settled: Sequence[Settled], now: Millis) -> Exchanged:
     )
 
 
-def _claimed(settled: Sequence[Settled], reply: Any, claim: Claim) -> Exchanged:
+def claimed(settled: Sequence[Settled], reply: Any, claim: Claim) -> Exchanged:
     now = int(reply[0])
     return Exchanged(
         settled=settled,

@@ -8,6 +8,8 @@ from typing import Any
 from flowli.errors import DriverError
 from flowli.resp.keys import LAYOUT, Keys
 from flowli.resp.namespace import Plain, Request, Transport
+from flowli.resp.partitions import Division
+from flowli.resp.scripts import script
 
 __all__ = ["OLDEST", "about", "greet"]
 
@@ -15,21 +17,40 @@ OLDEST = (6, 2)
 """The oldest version of Redis that has the commands."""
 
 
-async def greet(transport: Transport, keys: Keys, where: str, *, allow_eviction: bool) -> None:
-    """Raise DriverError for a store that cannot keep the promises; note the layout in one that is new."""
+async def greet(
+    transport: Transport, keys: Keys, where: str, *, allow_eviction: bool, partitions: int | None
+) -> Division:
+    """Raise DriverError for a store that cannot keep the promises; note layout and division in one that is new.
+
+    ``partitions`` is what was asked for, None for what stands. Returns how the namespace is divided.
+    """
     ping: Request = Plain(("PING",))
-    layout: Request = Plain(("HGET", keys.fixed("meta"), "layout"))
-    _, stands = await transport.run([ping, layout], writes=False)
+    layout: Request = Plain(("HMGET", keys.fixed("meta"), "layout", "partitions"))
+    _, (stands, stored) = await transport.run([ping, layout], writes=False)
     _check_server(await about(transport), where, allow_eviction=allow_eviction)
     if stands is None:
-        note = Plain(("HSETNX", keys.fixed("meta"), "layout", LAYOUT))
-        _, stands = await transport.run([note, layout], writes=True)
+        wanted = Division(*[partitions or 1] * 3)
+        if wanted.reads > 1:
+            note: Request = script("divide").call(keys, [], ["", 0, LAYOUT, "-", wanted.stored])
+            ((stands, stored),) = await transport.run([note], writes=True)
+        else:
+            note = Plain(("HSETNX", keys.fixed("meta"), "layout", LAYOUT))
+            _, (stands, stored) = await transport.run([note, layout], writes=True)
     if stands != LAYOUT:
         message = (
             f"{where} prefix={keys.prefix} holds layout {stands.decode()}, and this version of Flowli reads and writes "
             f"layout {LAYOUT.decode()}: use the version that wrote it, or another prefix."
         )
         raise DriverError(message)
+    division = Division.read(stored)
+    if partitions not in {None, division.writes, division.reads}:
+        message = (
+            f"{where} prefix={keys.prefix} is divided into {division.writes} partitions, not {partitions}: leave "
+            f"partitions= out to take what stands. The number can be doubled while in use, with "
+            f"`await driver.double_partitions()`, and never made smaller; for any other number take another prefix."
+        )
+        raise DriverError(message)
+    return division
 
 
 async def about(transport: Transport) -> dict[str, str]:

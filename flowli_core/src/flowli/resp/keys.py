@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from flowli.errors import DefinitionError
+from flowli.resp.slots import tag_of
 
 __all__ = ["LAYOUT", "Keys"]
 
@@ -19,16 +20,20 @@ _PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 class Keys:
     """Keys are ``flowli:{prefix}:`` and a name; those of a queue end with ``:`` and its name.
 
-    The braces are a hash tag, so that a cluster keeps a namespace in one slot. A user of an ACL needs
-    ``~flowli:{prefix}:*`` and ``&flowli:{prefix}:*``. DefinitionError for a prefix of other characters.
+    The braces are a hash tag, so that a cluster keeps a partition in one slot: ``{prefix}`` for home, which is all
+    there is unless the namespace is divided, ``{prefix/number.tries}`` for the others. A user of an ACL needs
+    ``~flowli:{prefix}:*`` and ``&flowli:{prefix}:*``, and ``~flowli:{prefix/*`` for partitions. DefinitionError for a
+    prefix of other characters.
     """
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, number: int = 0, base: int = 1) -> None:
         if not _PREFIX.fullmatch(prefix):
             message = f"The prefix {prefix!r} is not allowed: use 1 to 64 letters, digits, '_', '.' or '-'."
             raise DefinitionError(message)
         self.prefix = prefix
-        self._root = f"flowli:{{{prefix}}}:"
+        self.number = number
+        """Of the partition; home is 0."""
+        self._root = f"flowli:{{{tag_of(prefix, number, base)}}}:"
         self._of_script: dict[tuple[str, Sequence[str]], tuple[str, ...]] = {}
 
     def fixed(self, name: str) -> str:

@@ -54,10 +54,11 @@ class Transport(Protocol):
         """The replies to requests sent together, in order; a script that the server lacks is sent again as text."""
         ...
 
-    async def idle(self, keys: Sequence[str], seconds: float, call: Call) -> Any:
+    async def idle(self, keys: Sequence[str], seconds: float, call: Call) -> tuple[Any, Any]:
         """Pop a token from one of these sorted sets, asleep for up to ``seconds``, then at once answer the call.
 
-        On a connection of its own; whoever cancels it takes back both."""
+        Returns what was popped (key, member, score, or None) and the reply. On a connection of its own; whoever cancels
+        it takes back both."""
         ...
 
     def listen(self, ids: Collection[str]) -> AbstractAsyncContextManager[Ear]:

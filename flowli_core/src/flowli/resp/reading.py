@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from flowli.driver import Millis, Overview, QueueView, RunnerNote, Slice, State, StoredJob
@@ -13,9 +12,9 @@ from flowli.resp.namespace import Namespace, Plain, cut, instant
 from flowli.resp.records import LETTERS, job_of
 from flowli.resp.scripts import Arg, Call, script
 
-__all__ = ["get_jobs", "list_jobs", "outcomes", "overview"]
+__all__ = ["LOOK_AGAIN", "ended", "get_jobs", "list_jobs", "overview"]
 
-_LOOK_AGAIN = 5.0
+LOOK_AGAIN = 5.0
 """Seconds after which a waiter reads again, should a message have been lost."""
 
 
@@ -36,38 +35,28 @@ async def get_jobs(
     return found
 
 
-async def outcomes(
-    space: Namespace, ids: Sequence[str], *, wait: Millis, now: Millis | None
-) -> Mapping[str, StoredJob | None]:
-    """Driver.outcomes: a note of whom to tell, a subscription, and every few seconds a look all the same."""
-    deadline = time.monotonic() + wait / 1000
-    ids = list(dict.fromkeys(ids))
-    reads = [_ended_call(space, chunk, now) for chunk in cut(ids)]
-    found = _ended(ids, await space.transport.run(reads, writes=False))
-    if found or not ids or wait <= 0:
-        return found
-    async with space.transport.listen(ids) as ear:
-        notes = [script("watch").call(space.keys, [], [instant(now), 0, ear.channel, *chunk]) for chunk in cut(ids)]
-        while True:
-            replies = await space.transport.run([*notes, *reads], writes=True)
-            found = _ended(ids, replies[len(notes) :])
-            left = deadline - time.monotonic()
-            if found or left <= 0:
-                return found
-            await ear.wait(min(left, _LOOK_AGAIN))
+async def ended(
+    space: Namespace, ids: Sequence[str], *, now: Millis | None, channel: str | None = None
+) -> Sequence[StoredJob | State | None]:
+    """Those that are terminal; ACTIVE for what is still to come, None for an id without a record.
+
+    With a ``channel`` the store notes in the same flight to tell there of what is still to come.
+    """
+    chunks = list(cut(ids))
+    reads = [script("get").call(space.keys, [], [instant(now), 0, "T", *chunk]) for chunk in chunks]
+    if channel is None:
+        replies = await space.transport.run(reads, writes=False)
+    else:
+        notes = [script("watch").call(space.keys, [], [instant(now), 0, channel, *chunk]) for chunk in chunks]
+        replies = (await space.transport.run([*notes, *reads], writes=True))[len(notes) :]
+    items: list[Any] = [item for reply in replies for item in reply]
+    return [_ended(job_id, item) for job_id, item in zip(ids, items, strict=True)]
 
 
-def _ended_call(space: Namespace, ids: Sequence[str], now: Millis | None) -> Call:
-    return script("get").call(space.keys, [], [instant(now), 0, "T", *ids])
-
-
-def _ended(ids: Sequence[str], replies: Sequence[Any]) -> dict[str, StoredJob | None]:
-    items = [item for reply in replies for item in reply]
-    return {
-        job_id: None if item is None else job_of(job_id, tuple(item), body=True)
-        for job_id, item in zip(ids, items, strict=True)
-        if item != 0
-    }
+def _ended(job_id: str, item: Any) -> StoredJob | State | None:
+    if item is None:
+        return None
+    return State.ACTIVE if item == 0 else job_of(job_id, tuple(item), body=True)
 
 
 async def list_jobs(

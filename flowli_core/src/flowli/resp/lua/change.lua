@@ -1,5 +1,5 @@
 -- Compare and set schedules, and store the jobs of what was set in the same step.
--- KEYS: jobs queues state active crash more call none plan tick | line rank due wake done fail gone
+-- KEYS: jobs queues state active crash more call none plan tick meta | line rank due wake done fail gone
 -- ARGV: now|'' | number of queues, names | for each change: key, expected, P put or D delete, instant|'', body, jobs,
 --   for each job: queue number, due, id, record
 -- Returns: {now, for each change {1|0, what stands or '', letters, instants}} or {'again', queue..}
@@ -14,6 +14,10 @@ while at <= #ARGV do
   at = at + 6 + 4 * n
 end
 if #again > 1 then return again end
+
+-- The greatest version of all schedules that were deleted: what is put begins above it, so that whoever saw a schedule
+-- before it was deleted changes nothing of the one that came after it.
+local function buried() return tonumber(redis.call('HGET', META, 'buried') or 0) end
 
 -- A full store refuses new jobs; it does not refuse to pause or delete a schedule.
 if total == 0 then redis.call('DEL', NONE) end
@@ -33,9 +37,10 @@ while at <= #ARGV do
     redis.call('ZREM', TICK, key)
     if ARGV[at + 2] == 'D' then
       redis.call('HDEL', PLAN, key)
+      if tonumber(expected) > buried() then redis.call('HSET', META, 'buried', expected) end
       stands = ''
     else
-      stands = string.format('%.0f', expected + 1) .. ' ' .. ARGV[at + 3] .. '\n' .. ARGV[at + 4]
+      stands = string.format('%.0f', (stands and expected or buried()) + 1) .. ' ' .. ARGV[at + 3] .. '\n' .. ARGV[at + 4]
       redis.call('HSET', PLAN, key, stands)
       if ARGV[at + 3] ~= '' then redis.call('ZADD', TICK, ARGV[at + 3], key) end
     end

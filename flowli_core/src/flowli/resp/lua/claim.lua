@@ -166,7 +166,7 @@ local function mark(queue, k)
     ready = redis.call('LLEN', KEYS[k + LINE]) + redis.call('ZCARD', KEYS[k + RANK])
       - (redis.call('HGET', GHOST, ghost_field(queue, '')) or 0)
   end
-  if ready <= 0 then redis.call('DEL', KEYS[k + WAKE]) return end
+  if ready <= 0 then redis.call('ZREM', KEYS[k + WAKE], '0') return end
   left = true
   redis.call('ZADD', KEYS[k + WAKE], 0, '0')
 end
