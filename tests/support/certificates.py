@@ -25,6 +25,7 @@ class Authority:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._ca = trustme.CA()
+        self._count = 0
         self.root = folder / "root.pem"
         self._ca.cert_pem.write_to_path(self.root)
 
@@ -33,7 +34,8 @@ class Authority:
         until = datetime.now(UTC) - timedelta(days=1) if expired else None
         since = datetime.now(UTC) - timedelta(days=30) if expired else None
         made = self._ca.issue_cert(*names, not_before=since, not_after=until)
-        stem = f"{names[0]}{'-expired' if expired else ''}"
+        self._count += 1
+        stem = f"{names[0]}-{self._count}"
         paths = Certificate(self._folder / f"{stem}.pem", self._folder / f"{stem}.key")
         for blob in made.cert_chain_pems:
             blob.write_to_path(paths.chain, append=True)

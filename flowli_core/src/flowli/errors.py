@@ -121,11 +121,22 @@ class QueueFull(DriverError):
 
 
 class NotDurable(DriverError):
-    """Too few replicas or disks confirmed in time. The jobs are stored; repeating the call is safe."""
+    """Too few replicas or disks confirmed in time. The jobs are stored; repeating the call is safe, and waits again.
+
+    ``outcomes`` says of each job of the call what `enqueue` would have returned; ``job_ids`` are their ids.
+    """
 
     def __init__(self, message: str, *, outcomes: Sequence[Enqueued]) -> None:
         super().__init__(message)
         self.outcomes: tuple[Enqueued, ...] = tuple(outcomes)
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        return tuple([outcome.id for outcome in self.outcomes])
+
+    def part(self, begin: int, end: int) -> NotDurable:
+        """What one of several callers is told whose jobs were stored by one call: of jobs ``begin`` to ``end`` - 1."""
+        return NotDurable(*self.args, outcomes=self.outcomes[begin:end])
 
 
 class JobFailedError(FlowliError):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from flowli.driver import Change, Driver, Millis, StoredSchedule
-from flowli.errors import DriverClosed, DriverError, SchedulingError
+from flowli.errors import DriverClosed, DriverError, NotDurable, SchedulingError
 from flowli.instants import successor_of
 from flowli.journal import logger
 from flowli.wire import ScheduleBody, Unreadable, decode_schedule
@@ -46,8 +46,13 @@ async def fire_due(driver: Driver, now: Millis) -> int:
         read = [(stored, _read(stored)) for stored in page.items if stored.next_run_at is not None]
         busy = await _unsettled(driver, [body for _, body in read if isinstance(body, ScheduleBody)])
         changes = [_change(stored, body, now, busy) for stored, body in read]
-        changed = await driver.change_schedules(changes)
-        fired += sum(one.applied and bool(change.jobs) for one, change in zip(changed, changes, strict=True))
+        try:
+            changed = await driver.change_schedules(changes)
+            fired += sum(one.applied and bool(change.jobs) for one, change in zip(changed, changes, strict=True))
+        except NotDurable as exc:
+            # A failover that loses the job loses in the same step that the schedule has fired: it fires again.
+            logger.warning("schedules were fired, and that is not confirmed: %s", exc)
+            fired += len(exc.outcomes)
         if len(page.items) < _AT_ONCE:
             return fired
 

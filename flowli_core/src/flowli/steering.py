@@ -40,14 +40,18 @@ async def change_schedule(
     while True:
         revised = revise(stands, now)
         if revised is None:
-            return stands
+            break
         expected = 0 if stands is None else stands.version
         change = Change(key=key, expected=expected, successor=revised.successor, jobs=revised.jobs)
         [changed] = await repeat(lambda change=change: driver.change_schedules([change]))  # type: ignore[misc]
-        # A reply may have been lost, and the repeat of what was written finds it standing.
-        if changed.applied or _stands(revised.successor, changed.stands, expected):
+        if changed.applied:
             return changed.stands
         stands = changed.stands
+        # A reply may have been lost, and the repeat of what was written finds it standing.
+        if _stands(revised.successor, stands, expected):
+            break
+    await repeat(lambda: driver.change_schedules([]))  # it may stand unconfirmed, since a NotDurable or a lost reply
+    return stands
 
 
 def _stands(wanted: StoredSchedule | None, stands: StoredSchedule | None, expected: int) -> bool:

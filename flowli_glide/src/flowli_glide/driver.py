@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import partial
 from typing import TypeAlias
 
 from glide import GlideClient, GlideClientConfiguration, GlideClusterClient, GlideClusterClientConfiguration
 
 from flowli.resp.driver import RespDriver
+from flowli.resp.durability import Confirmation, Durability
 from flowli_glide.settings import Settings
 from flowli_glide.transport import GlideTransport
 
@@ -22,22 +25,48 @@ class GlideDriver(RespDriver):
     GLIDE, or a client, whose configuration is taken; the driver makes clients of its own and never uses or closes the
     user's. On a cluster all keys of a prefix are in one slot. Drivers with the same store and prefix see the same
     jobs, through whichever client library. `open` refuses a server that may evict keys, unless ``allow_eviction`` is
-    set: then a full server may drop jobs. DefinitionError for a prefix that is not 1 to 64 letters, digits, ``_``,
-    ``.`` or ``-``, and for a source that is none of these.
+    set: then a full server may drop jobs.
+
+    ``durability`` says who has a job when `enqueue` returns: "server" (its memory; not a command more is sent), "fsync"
+    (its disk; asks for appendonly, and Redis 7.2 or newer, or Valkey), "replica" (as many ``replicas``) or
+    "replica_fsync" (the disks of all). What is not confirmed within ``confirm_within`` raises NotDurable.
+
+    DefinitionError for a source or a durability that is none, and for a prefix that is not 1 to 64 letters, digits,
+    ``_``, ``.`` or ``-``.
     """
 
     def __init__(
-        self, source: _Source, *, prefix: str = "default", allow_eviction: bool = False, partitions: int | None = None
+        self,
+        source: _Source,
+        *,
+        prefix: str = "default",
+        allow_eviction: bool = False,
+        partitions: int | None = None,
+        durability: Durability = "server",
+        replicas: int = 1,
+        confirm_within: str | timedelta = "5s",
     ) -> None:
-        self._source = source
         self._settings = Settings.of(source)
-        super().__init__(self._settings.where, prefix, allow_eviction=allow_eviction, partitions=partitions)
+        super().__init__(
+            self._settings.where,
+            prefix,
+            allow_eviction=allow_eviction,
+            partitions=partitions,
+            confirmation=Confirmation.of(durability, replicas, confirm_within),
+        )
+        self._again = partial(
+            GlideDriver,
+            source,
+            prefix=prefix,
+            allow_eviction=allow_eviction,
+            durability=durability,
+            replicas=replicas,
+            confirm_within=confirm_within,
+        )
 
     def twin(self) -> GlideDriver:
         """A closed driver on the same store, with connections of its own."""
-        return GlideDriver(
-            self._source, prefix=self._keys.prefix, allow_eviction=self._allow_eviction, partitions=self._partitions
-        )
+        return self._again(partitions=self._partitions)
 
     def _connect(self, channel: str) -> GlideTransport:
         return GlideTransport(self._settings, channel)

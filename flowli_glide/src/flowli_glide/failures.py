@@ -7,9 +7,10 @@ import re
 from glide import ClosingError, ConfigurationError, ConnectionError, GlideError, RequestError, TimeoutError
 
 from flowli.errors import DriverError
-from flowli.resp.refusals import code_of, locked_out, lost, refused, unreachable
+from flowli.resp import refusals
+from flowli.resp.refusals import code_of, locked_out, lost, refused, unreachable, untrusted
 
-__all__ = ["cannot_connect", "code", "is_missing_script", "no_reply", "refusal"]
+__all__ = ["cannot_connect", "code", "is_missing_script", "is_not_primary", "no_reply", "refusal"]
 
 _PREAMBLE = "An error was signalled by the server: - "
 _KIND = re.compile(r"^([A-Z][A-Za-z]+): ")
@@ -42,8 +43,15 @@ def code(reply: object) -> str | None:
     return _code(reply)
 
 
+def is_not_primary(reply: object) -> bool:
+    """Whether the server is not the one that takes writes, or is so no longer."""
+    return isinstance(reply, RequestError) and refusals.is_not_primary(code(reply) or "")
+
+
 def cannot_connect(where: str, error: Exception) -> DriverError:
     """No connection, so nothing was sent. Of what GLIDE says, only a code is told."""
+    if "certificate" in str(error):
+        return untrusted(where, str(error))
     refusal_of_login = _LOGIN.search(str(error))
     if refusal_of_login or isinstance(error, ConfigurationError):
         code = refusal_of_login[1] if refusal_of_login else type(error).__name__

@@ -18,7 +18,7 @@ from flowli.resp.redirects import RIDE_SECONDS, ride_out
 from flowli.resp.refusals import lost
 from flowli.resp.scripts import Arg, Call
 from flowli.resp.sending import Speller
-from flowli_glide.failures import code, is_missing_script, no_reply, refusal
+from flowli_glide.failures import code, is_missing_script, is_not_primary, no_reply, refusal
 from flowli_glide.links import Link
 from flowli_glide.settings import CONNECT_SECONDS, REPLY_SECONDS, Settings
 
@@ -26,18 +26,24 @@ __all__ = ["GlideTransport", "Way"]
 
 _MOST_CALLS = 256
 """Under way at once; more wait here for their turn."""
+_MOST_PATIENT = 4
+"""Calls that wait to be confirmed at once: each has a client to itself, since a server answers what was sent behind
+them only after them."""
 _GRACE_SECONDS = 1.0
 """For GLIDE to say itself that a call took too long; it may fail to (valkey-glide #6673)."""
 
 
 class GlideTransport:
-    """The clients of one driver in one loop: one for requests, one for each wait, one for messages."""
+    """The clients of one driver in one loop: one for requests, one for each wait, one for messages.
+
+    What waits, for work or to be confirmed, has a client to itself: a client sends everything over one connection."""
 
     def __init__(self, settings: Settings, channel: str) -> None:
         self._settings = settings
         self._gate = Gate(settings.where)
         self._ways: dict[str, Way] = {}
         self._slots = asyncio.Semaphore(_MOST_CALLS)
+        self._patient_slots = asyncio.Semaphore(_MOST_PATIENT)
         self._connecting = asyncio.Lock()
         self._subscribing = asyncio.Lock()
         self._main: Link | None = None
@@ -55,9 +61,12 @@ class GlideTransport:
         key = key if self._settings.is_cluster else ""
         return self._ways.setdefault(key, Way(self, key))
 
-    async def run(self, way: Way, requests: Sequence[Request], *, writes: bool) -> Sequence[Any]:
-        """The replies to requests sent together, over the connection that all calls share."""
+    async def run(self, way: Way, requests: Sequence[Request], *, writes: bool, waits: float = 0.0) -> Sequence[Any]:
+        """The replies to requests sent together, over the connection that all calls share unless the last one waits."""
         self.check()
+        if waits:
+            async with self._patient_slots:
+                return self._answers(await self._alone(way, requests, waits, writes=writes), writes=writes)
         async with self._gate.within(RIDE_SECONDS + CONNECT_SECONDS + 3 * REPLY_SECONDS, writes=writes), self._slots:
             link = await self._shared()
             began = monotonic()
@@ -66,17 +75,25 @@ class GlideTransport:
             except DriverError:
                 await self._distrust(began)
                 raise
+            if any(map(is_not_primary, replies)):
+                await self._distrust(began)
         return self._answers(replies, writes=writes)
 
     async def idle(self, way: Way, keys: Sequence[str], seconds: float, call: Call) -> tuple[Any, Any]:
         """Pop a token, asleep, and claim in the same flight. An interruption ends the client: both are taken back."""
         self.check()
         pop = Plain(("BZPOPMIN", *keys, f"{seconds:.3f}"))
-        async with self._gate.within(2 * seconds + RIDE_SECONDS + CONNECT_SECONDS + 3 * REPLY_SECONDS, writes=True):
+        popped, reply = self._answers(await self._alone(way, [pop, call], seconds, writes=True), writes=True)
+        return popped, reply
+
+    async def _alone(self, way: Way, requests: Sequence[Request], seconds: float, *, writes: bool) -> Sequence[Any]:
+        """The replies over a client that no other call uses meanwhile, where one request waits for ``seconds``."""
+        limit = 2 * seconds + RIDE_SECONDS + CONNECT_SECONDS + 3 * REPLY_SECONDS
+        async with self._gate.within(limit, writes=writes):
             link = self._sleepers.pop() if self._sleepers else await self._open()
             began = monotonic()
             try:
-                replies = await self._converse(link, way, [pop, call], seconds + REPLY_SECONDS, writes=True)
+                replies = await self._converse(link, way, requests, seconds + REPLY_SECONDS, writes=writes)
             except DriverError:
                 await self._drop(link)
                 await self._distrust(began)
@@ -85,8 +102,9 @@ class GlideTransport:
                 await self._drop(link)
                 raise
             self._sleepers.append(link)
-        popped, reply = self._answers(replies, writes=True)
-        return popped, reply
+            if any(map(is_not_primary, replies)):
+                await self._distrust(began)
+        return replies
 
     @asynccontextmanager
     async def listen(self, ids: Collection[str]) -> AsyncGenerator[Heard, None]:
@@ -200,9 +218,9 @@ class Way:
         self.key = key
         self.speller = Speller()
 
-    async def run(self, requests: Sequence[Request], *, writes: bool) -> Sequence[Any]:
+    async def run(self, requests: Sequence[Request], *, writes: bool, waits: float = 0.0) -> Sequence[Any]:
         """`GlideTransport.run`, to there."""
-        return await self._transport.run(self, requests, writes=writes)
+        return await self._transport.run(self, requests, writes=writes, waits=waits)
 
     async def idle(self, keys: Sequence[str], seconds: float, call: Call) -> tuple[Any, Any]:
         """`GlideTransport.idle`, to there."""

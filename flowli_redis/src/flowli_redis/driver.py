@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from functools import partial
+
 from redis.asyncio import Redis
 
 from flowli.resp.driver import RespDriver
+from flowli.resp.durability import Confirmation, Durability
 from flowli_redis.links import Settings
 from flowli_redis.transport import RedisTransport
 
@@ -17,8 +21,14 @@ class RedisDriver(RespDriver):
     ``source`` is a URL (``redis://``, ``rediss://``, ``unix://``) or a ``redis.asyncio.Redis``, whose settings are
     taken; the driver opens connections of its own and never uses or closes the client's. Drivers with the same
     store and prefix see the same jobs. `open` refuses a server that may evict keys, unless ``allow_eviction`` is
-    set: then a full server may drop jobs. DefinitionError for a prefix that is not 1 to 64 letters, digits, ``_``,
-    ``.`` or ``-``.
+    set: then a full server may drop jobs.
+
+    ``durability`` says who has a job when `enqueue` returns: "server" (its memory; not a command more is sent), "fsync"
+    (its disk; asks for appendonly, and Redis 7.2 or newer, or Valkey), "replica" (as many ``replicas``) or
+    "replica_fsync" (the disks of all). What is not confirmed within ``confirm_within`` raises NotDurable.
+
+    DefinitionError for a source or a durability that is none, and for a prefix that is not 1 to 64 letters, digits,
+    ``_``, ``.`` or ``-``.
     """
 
     def __init__(
@@ -28,16 +38,31 @@ class RedisDriver(RespDriver):
         prefix: str = "default",
         allow_eviction: bool = False,
         partitions: int | None = None,
+        durability: Durability = "server",
+        replicas: int = 1,
+        confirm_within: str | timedelta = "5s",
     ) -> None:
-        self._source = source
         self._settings = Settings.of(source)
-        super().__init__(self._settings.where, prefix, allow_eviction=allow_eviction, partitions=partitions)
+        super().__init__(
+            self._settings.where,
+            prefix,
+            allow_eviction=allow_eviction,
+            partitions=partitions,
+            confirmation=Confirmation.of(durability, replicas, confirm_within),
+        )
+        self._again = partial(
+            RedisDriver,
+            source,
+            prefix=prefix,
+            allow_eviction=allow_eviction,
+            durability=durability,
+            replicas=replicas,
+            confirm_within=confirm_within,
+        )
 
     def twin(self) -> RedisDriver:
         """A closed driver on the same store, with connections of its own."""
-        return RedisDriver(
-            self._source, prefix=self._keys.prefix, allow_eviction=self._allow_eviction, partitions=self._partitions
-        )
+        return self._again(partitions=self._partitions)
 
     def _connect(self, channel: str) -> RedisTransport:
         return RedisTransport(self._settings, channel)

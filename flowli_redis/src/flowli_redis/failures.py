@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ssl
+
 from redis.exceptions import (
     AuthenticationError,
     ConnectionError,
     NoScriptError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
 )
 
 from flowli.errors import DriverError, DriverUnavailable
-from flowli.resp.refusals import code_of, locked_out, refused, unreachable
+from flowli.resp import refusals
+from flowli.resp.refusals import code_of, locked_out, refused, unreachable, untrusted
 
-__all__ = ["cannot_connect", "is_missing_script", "refusal"]
+__all__ = ["cannot_connect", "is_missing_script", "is_not_primary", "refusal"]
 
 
 def is_missing_script(reply: object) -> bool:
@@ -21,8 +25,16 @@ def is_missing_script(reply: object) -> bool:
     return isinstance(reply, NoScriptError) or (isinstance(reply, ResponseError) and _code(reply) == "NOSCRIPT")
 
 
+def is_not_primary(reply: object) -> bool:
+    """Whether the server is not the one that takes writes, or is so no longer."""
+    return isinstance(reply, ReadOnlyError | ResponseError) and refusals.is_not_primary(_code(reply))
+
+
 def cannot_connect(where: str, error: BaseException) -> DriverError:
     """No connection, so nothing was sent. Only the handshake is behind it."""
+    refusal_of_tls = _tls_error(error)
+    if refusal_of_tls is not None:
+        return untrusted(where, f"{refusal_of_tls.reason} {getattr(refusal_of_tls, 'verify_message', '')}")
     if isinstance(error, AuthenticationError):
         return locked_out(where, "AUTH")
     if isinstance(error, ResponseError):
@@ -35,6 +47,13 @@ def refusal(where: str, error: RedisError, *, maybe_written: bool) -> DriverErro
     if isinstance(error, ConnectionError):
         return DriverUnavailable(f"{where} cannot serve now ({_code(error)}).", maybe_written=maybe_written)
     return refused(where, _code(error), maybe_written=maybe_written)
+
+
+def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
+    """What is behind redis-py's own error, if that is TLS."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _code(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from flowli.resp.namespace import Plain, Request
 from flowli.resp.refusals import lost
 from flowli.resp.scripts import Call
 from flowli.resp.sending import Speller
-from flowli_redis.failures import is_missing_script, refusal
+from flowli_redis.failures import is_missing_script, is_not_primary, refusal
 from flowli_redis.links import CONNECT_SECONDS, Link, Settings
 from flowli_redis.listening import Listener
 from flowli_redis.patience import Patience
@@ -29,12 +29,14 @@ _LOOK_SECONDS = 0.01
 
 
 class RedisTransport:
-    """The connections of one driver in one loop: up to 16 for requests, one for each wait, one for messages."""
+    """The connections of one driver in one loop: up to 16 for requests, as many for those that wait to be confirmed,
+    one for each waiting claim, one for messages."""
 
     def __init__(self, settings: Settings, channel: str) -> None:
         self._settings = settings
         self._gate = Gate(settings.where)
         self._slots = asyncio.Semaphore(_MOST_LINKS)
+        self._patient_slots = asyncio.Semaphore(_MOST_LINKS)
         self._idle: list[Link] = []
         self._sleepers: list[Link] = []
         self._patience = Patience()
@@ -46,13 +48,14 @@ class RedisTransport:
         """DriverClosed after `close`, and in a fork of the process that opened the connections."""
         self._gate.check()
 
-    async def run(self, requests: Sequence[Request], *, writes: bool) -> Sequence[Any]:
+    async def run(self, requests: Sequence[Request], *, writes: bool, waits: float = 0.0) -> Sequence[Any]:
         """The replies to requests sent together, on a connection that nothing waits on."""
         self.check()
-        async with self._slots:
+        seconds, slots = _REPLY_SECONDS + waits, self._patient_slots if waits else self._slots
+        async with slots:
             link = await self._take(self._idle)
-            replies = await self._converse(link, requests, _REPLY_SECONDS, writes=writes)
-            await self._give_back(link, self._idle)
+            replies = await self._converse(link, requests, seconds, writes=writes)
+            await self._give_back(link, self._idle, replies)
         return self._answers(replies, writes=writes)
 
     def towards(self, key: str) -> RedisTransport:
@@ -68,7 +71,7 @@ class RedisTransport:
         pop = ("BZPOPMIN", *keys, f"{seconds:.3f}")
         link = await self._take(self._sleepers)
         replies = await self._converse(link, [Plain(pop), call], seconds + _REPLY_SECONDS, writes=True)
-        await self._give_back(link, self._sleepers)
+        await self._give_back(link, self._sleepers, replies)
         popped, reply = self._answers(replies, writes=True)
         return popped, reply
 
@@ -111,9 +114,12 @@ class RedisTransport:
         async with self._gate.within(2 * CONNECT_SECONDS, writes=False):
             return await Link.open(self._settings)
 
-    async def _give_back(self, link: Link, links: list[Link]) -> None:
+    async def _give_back(self, link: Link, links: list[Link], replies: Sequence[Any]) -> None:
         if self._gate.is_shut:
             await link.close()
+        elif any(map(is_not_primary, replies)):
+            await link.close()
+            await self._drop_idle_links()
         else:
             links.append(link)
 

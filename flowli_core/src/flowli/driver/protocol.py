@@ -81,8 +81,9 @@ class Driver(Protocol):
 
         A known id is EXISTING for as long as its record is kept, also within one batch. ``turn`` covers what the id
         cannot: a repeat after the job ran and left nothing behind. A full store refuses a step whole (QueueFull). A
-        driver that was made to wait for replicas raises NotDurable, with the outcomes, when too few confirmed: stored,
-        and safe to repeat.
+        driver that was made to wait for replicas or disks raises NotDurable, with the outcomes of the whole call in its
+        order, when too few confirmed: stored, and safe to repeat. A repeat waits for the confirmation anew, also when
+        it finds its jobs stored.
         """
         ...
 
@@ -151,7 +152,8 @@ class Driver(Protocol):
 
     async def change_schedules(self, changes: Sequence[Change], *, now: Millis | None = None) -> Sequence[Changed]:
         """Apply each change whose ``expected`` version stands. Its jobs are stored as `enqueue` stores them, in the
-        same step, and wake runners; a full store may refuse it (QueueFull)."""
+        same step, and wake runners; a full store may refuse it (QueueFull). NotDurable as for `enqueue`, when a change
+        was applied; a call without changes waits until what stands is confirmed."""
         ...
 
     async def get_schedules(self, keys: Sequence[str]) -> Sequence[StoredSchedule | None]: ...

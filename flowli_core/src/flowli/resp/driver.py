@@ -34,6 +34,7 @@ from flowli.driver import (
 )
 from flowli.errors import DefinitionError, DriverClosed
 from flowli.resp import doubling, gathering, scheduling, spreading, touring, writing
+from flowli.resp.durability import Confirmation
 from flowli.resp.greeting import greet
 from flowli.resp.keys import Keys
 from flowli.resp.partitions import MOST, Partitions, Ways
@@ -54,7 +55,15 @@ class Connected(Ways, Protocol):
 class RespDriver(ABC):
     """What the drivers of all client libraries share. Each says by `_connect` how it reaches the store."""
 
-    def __init__(self, where: str, prefix: str, *, allow_eviction: bool, partitions: int | None) -> None:
+    def __init__(
+        self,
+        where: str,
+        prefix: str,
+        *,
+        allow_eviction: bool,
+        partitions: int | None,
+        confirmation: Confirmation | None = None,
+    ) -> None:
         if partitions is not None and not 1 <= partitions <= MOST:
             message = f"A namespace has 1 to {MOST} partitions, not {partitions!r}."
             raise DefinitionError(message)
@@ -62,6 +71,7 @@ class RespDriver(ABC):
         self._keys = Keys(prefix)
         self._allow_eviction = allow_eviction
         self._partitions = partitions
+        self._confirmation = confirmation
         self._transport: Connected | None = None
         self._parts: Partitions | None = None
         self._opening = asyncio.Lock()
@@ -105,13 +115,15 @@ class RespDriver(ABC):
                     self._where,
                     allow_eviction=self._allow_eviction,
                     partitions=self._partitions,
+                    confirmation=self._confirmation,
                 )
             except BaseException:
                 await transport.close()
                 raise
             # What was asked for has been compared; from now on the number may be doubled.
             self._partitions = None
-            self._transport, self._parts = transport, Partitions(self._keys.prefix, transport, division)
+            self._transport = transport
+            self._parts = Partitions(self._keys.prefix, transport, division, self._confirmation)
 
     async def close(self) -> None:
         """End waiting calls with DriverClosed and close the driver's own connections. Idempotent."""

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from flowli.errors import DriverError
+from flowli.resp.durability import Confirmation
 from flowli.resp.keys import LAYOUT, Keys
 from flowli.resp.namespace import Plain, Request, Transport
 from flowli.resp.partitions import Division
@@ -18,7 +19,13 @@ OLDEST = (6, 2)
 
 
 async def greet(
-    transport: Transport, keys: Keys, where: str, *, allow_eviction: bool, partitions: int | None
+    transport: Transport,
+    keys: Keys,
+    where: str,
+    *,
+    allow_eviction: bool,
+    partitions: int | None,
+    confirmation: Confirmation | None,
 ) -> Division:
     """Raise DriverError for a store that cannot keep the promises; note layout and division in one that is new.
 
@@ -27,7 +34,10 @@ async def greet(
     ping: Request = Plain(("PING",))
     layout: Request = Plain(("HMGET", keys.fixed("meta"), "layout", "partitions"))
     _, (stands, stored) = await transport.run([ping, layout], writes=False)
-    _check_server(await about(transport), where, allow_eviction=allow_eviction)
+    facts = await about(transport)
+    _check_server(facts, where, allow_eviction=allow_eviction)
+    if confirmation is not None:
+        await _check_confirmation(transport, confirmation, facts, where)
     if stands is None:
         wanted = Division(*[partitions or 1] * 3)
         if wanted.reads > 1:
@@ -51,6 +61,18 @@ async def greet(
         )
         raise DriverError(message)
     return division
+
+
+async def _check_confirmation(
+    transport: Transport, confirmation: Confirmation, facts: dict[str, str], where: str
+) -> None:
+    """DriverError for a server that can never confirm; replicas that are away for now are not looked for."""
+    try:
+        await transport.run([confirmation.probe], writes=False, waits=confirmation.seconds)
+    except DriverError as error:
+        if type(error) is not DriverError:
+            raise
+        raise confirmation.impossible(facts, where) from None
 
 
 async def about(transport: Transport) -> dict[str, str]:

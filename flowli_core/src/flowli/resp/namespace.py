@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from flowli.driver import Millis
 from flowli.errors import DriverUnavailable
 from flowli.resp.keys import Keys
 from flowli.resp.scripts import Arg, Call
 
-__all__ = ["BATCH", "Ear", "Namespace", "Plain", "Request", "Transport", "cut", "instant"]
+if TYPE_CHECKING:
+    from flowli.resp.durability import Confirmation
+
+__all__ = ["BATCH", "Ear", "Namespace", "Plain", "Request", "Transport", "cut", "instant", "with_questions"]
 
 _T = TypeVar("_T")
 
@@ -37,6 +40,13 @@ class Plain(NamedTuple):
 Request = Call | Plain
 
 
+def with_questions(requests: Sequence[Request], places: Sequence[int]) -> list[int]:
+    """The places, given in order, of what is sent again, and of what stands behind and is no script: it may ask what
+    became of it."""
+    asks = [at for at, one in enumerate(requests) if isinstance(one, Plain) and at > places[0] and at not in places]
+    return sorted([*places, *asks])
+
+
 class Ear(Protocol):
     """A subscription to the outcomes of some jobs."""
 
@@ -50,8 +60,11 @@ class Ear(Protocol):
 class Transport(Protocol):
     """What a client library has to do for the verbs. Its errors are Flowli's, and hold no argument of any command."""
 
-    async def run(self, requests: Sequence[Request], *, writes: bool) -> Sequence[Any]:
-        """The replies to requests sent together, in order; a script that the server lacks is sent again as text."""
+    async def run(self, requests: Sequence[Request], *, writes: bool, waits: float = 0.0) -> Sequence[Any]:
+        """The replies to requests sent together, in order; a script that the server lacks is sent again as text.
+
+        With ``waits`` the last of them may block for so many seconds: all go over one connection, and no other call
+        uses it meanwhile."""
         ...
 
     async def idle(self, keys: Sequence[str], seconds: float, call: Call) -> tuple[Any, Any]:
@@ -94,6 +107,8 @@ class Namespace:
 
     keys: Keys
     transport: Transport
+    confirmation: Confirmation | None = None
+    """What has to confirm a write that callers rely on."""
     known: list[str] = field(default_factory=list[str])
     """Queue names as of the last look; `stale` when the store has others."""
     stale: bool = True
@@ -105,11 +120,34 @@ class Namespace:
         """The reply to one request."""
         return (await self.transport.run([request], writes=writes))[0]
 
-    async def complete(self, queues: Sequence[str], build: Callable[[Sequence[str]], Call], *, writes: bool) -> Any:
-        """The reply of a script that may ask for the keys of further queues, before it has written anything."""
+    async def confirmed(self, requests: Sequence[Request], lacks: list[str]) -> Any:
+        """The reply to the first request, a write that callers rely on; what did not confirm it is put into ``lacks``.
+
+        Without a request it is asked whether all that was written before is confirmed."""
+        wanted = self.confirmation
+        if wanted is None:
+            return await self.one(requests[0], writes=True) if requests else None
+        behind = wanted.requests(self.keys)
+        replies = await self.transport.run([*requests, *behind], writes=True, waits=wanted.seconds)
+        lack = wanted.lacks(replies[-1])
+        lacks += [lack] if lack else []
+        return replies[0]
+
+    async def complete(
+        self,
+        queues: Sequence[str],
+        build: Callable[[Sequence[str]], Call],
+        *,
+        writes: bool,
+        lacks: list[str] | None = None,
+    ) -> Any:
+        """The reply of a script that may ask for the keys of further queues, before it has written anything.
+
+        With ``lacks`` it is a write as that of `confirmed`."""
         names = list(dict.fromkeys(queues))
         for _ in range(50):
-            reply = await self.one(build(names), writes=writes)
+            call = build(names)
+            reply = await (self.one(call, writes=writes) if lacks is None else self.confirmed([call], lacks))
             if not reply or reply[0] != b"again":
                 self._meet(names)
                 return reply

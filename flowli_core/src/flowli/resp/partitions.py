@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from flowli.driver import Turn
 from flowli.errors import DriverUnavailable
 from flowli.ids import made_at, route_of
+from flowli.resp.durability import Confirmation
 from flowli.resp.keys import Keys
 from flowli.resp.namespace import Namespace, Plain, Transport
 from flowli.resp.pushing import Pusher
@@ -87,8 +88,8 @@ class Ways(Protocol):
 class Partitions:
     """The namespaces of a prefix, home first."""
 
-    def __init__(self, prefix: str, ways: Ways, division: Division) -> None:
-        self._prefix, self._ways = prefix, ways
+    def __init__(self, prefix: str, ways: Ways, division: Division, confirmation: Confirmation | None = None) -> None:
+        self._prefix, self._ways, self._confirmation = prefix, ways, confirmation
         self._looked_at = time.monotonic()
         self.all: list[Namespace] = []
         self.division = division
@@ -144,7 +145,7 @@ class Partitions:
     def _lay_out(self) -> None:
         for number in range(len(self.all), self.division.reads):
             keys = Keys(self._prefix, number, self.division.base)
-            self.all.append(Namespace(keys, self._ways.towards(keys.fixed("meta"))))
+            self.all.append(Namespace(keys, self._ways.towards(keys.fixed("meta")), self._confirmation))
 
 
 async def together(calls: Iterable[Awaitable[T]]) -> list[T]:

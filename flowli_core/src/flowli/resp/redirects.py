@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from flowli.errors import DriverUnavailable
-from flowli.resp.namespace import Request
+from flowli.resp.namespace import Request, with_questions
 
 __all__ = ["RIDE_SECONDS", "ride_out"]
 
@@ -39,6 +39,7 @@ async def ride_out(
     end = clock() + RIDE_SECONDS
     while refused and clock() + pause < end:
         await asyncio.sleep(pause)
+        refused = with_questions(requests, refused)
         pause = min(max(2 * pause, _FIRST_PAUSE), _LONGEST_PAUSE)
         try:
             again = await send([requests[at] for at in refused])

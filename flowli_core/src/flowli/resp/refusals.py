@@ -6,7 +6,7 @@ import re
 
 from flowli.errors import DriverError, DriverUnavailable, QueueFull
 
-__all__ = ["code_of", "locked_out", "lost", "refused", "unreachable"]
+__all__ = ["code_of", "is_not_primary", "locked_out", "lost", "refused", "unreachable", "untrusted"]
 
 _UNAVAILABLE = frozenset(
     {
@@ -35,6 +35,11 @@ def code_of(text: str) -> str:
     return first[1]
 
 
+def is_not_primary(code: str) -> bool:
+    """Whether the server that answered with this code is not the one that takes writes: look for that one."""
+    return code in {"READONLY", "MASTERDOWN", "UNBLOCKED"}
+
+
 def refused(where: str, code: str, *, maybe_written: bool) -> DriverError:
     """The server answered with an error of this code."""
     if code == "OOM":
@@ -55,8 +60,31 @@ def locked_out(where: str, code: str) -> DriverError:
 
 
 def unreachable(where: str, reason: str) -> DriverUnavailable:
-    """No connection, so nothing was sent."""
-    return DriverUnavailable(f"Cannot connect to {where}: {reason}. Is it running and reachable?")
+    """No connection, so nothing was sent. A server without TLS lets a client wait that begins with it, and one that
+    misses a client's certificate hangs up."""
+    tls = " Is that port one for TLS, and does it want a client's certificate?" if where.startswith("rediss") else ""
+    return DriverUnavailable(f"Cannot connect to {where}: {reason}. Is it running and reachable?{tls}")
+
+
+def untrusted(where: str, reason: str) -> DriverUnavailable:
+    """TLS could not be agreed on, so nothing was sent. ``reason`` is a library's word for it, or several."""
+    for words, advice in _TLS.items():
+        if words.search(reason):
+            return DriverUnavailable(f"Cannot connect to {where} by TLS: {advice}.")
+    return DriverUnavailable(
+        f"Cannot connect to {where} by TLS: is that port one for TLS, and does it want a client's certificate?"
+    )
+
+
+_TLS = {
+    re.compile(r"expired", re.IGNORECASE): "its certificate has expired; renew it",
+    re.compile(r"mismatch|not valid for name|NotValidForName", re.IGNORECASE): (
+        "its certificate is for another host; connect by a name that is in it"
+    ),
+    re.compile(r"issuer|self.signed|UnknownIssuer", re.IGNORECASE): (
+        "its certificate is signed by an authority that is not trusted here; name that authority's certificate"
+    ),
+}
 
 
 def lost(where: str, reason: str, *, maybe_written: bool) -> DriverUnavailable:

@@ -17,12 +17,17 @@ __all__ = ["change_schedules", "get_schedules", "list_schedules"]
 async def change_schedules(space: Namespace, changes: Sequence[Change], *, now: Millis | None) -> Sequence[Changed]:
     """Driver.change_schedules, in steps of some MB; one change with its jobs is never cut."""
     answers: list[Changed] = []
+    lacks: list[str] = []
+    if not changes:
+        await space.confirmed([], lacks)
     for chunk in cut(changes, _size):
         with space.after_writes(bool(answers)):
-            at, replies = await _change(space, chunk, now)
+            at, replies = await _change(space, chunk, now, lacks)
         for change, (applied, stands, letters, instants) in zip(chunk, replies, strict=True):
             jobs = tuple(enqueued(change.jobs, at, letters, instants)) if applied else ()
             answers.append(Changed(applied=applied == 1, stands=_schedule(change.key, stands), jobs=jobs))
+    if lacks and space.confirmation and (not changes or any(answer.applied for answer in answers)):
+        raise space.confirmation.refuse(lacks[0], [job for answer in answers for job in answer.jobs])
     return answers
 
 
@@ -31,7 +36,7 @@ def _size(change: Change) -> int:
     return jobs + (len(change.successor.body) if change.successor else 0)
 
 
-async def _change(space: Namespace, changes: Sequence[Change], now: Millis | None) -> Any:
+async def _change(space: Namespace, changes: Sequence[Change], now: Millis | None, lacks: list[str]) -> Any:
     queues = list(dict.fromkeys([job.queue for change in changes for job in change.jobs]))
     number = {queue: place for place, queue in enumerate(queues, 1)}
     args: list[Arg] = []
@@ -44,7 +49,7 @@ async def _change(space: Namespace, changes: Sequence[Change], now: Millis | Non
     def build(names: Sequence[str]) -> Call:
         return script("change").call(space.keys, names, [instant(now), len(names), *names, *args])
 
-    return await space.complete(queues, build, writes=True)
+    return await space.complete(queues, build, writes=True, lacks=lacks)
 
 
 def _schedule(key: str, stored: bytes | None) -> StoredSchedule | None:

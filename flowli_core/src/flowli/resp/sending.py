@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from flowli.resp.namespace import Plain, Request
+from flowli.resp.namespace import Plain, Request, with_questions
 from flowli.resp.scripts import Arg
 
 __all__ = ["Speller"]
@@ -30,15 +30,19 @@ class Speller:
     async def send(
         self, requests: Sequence[Request], send: _Send, is_missing_script: Callable[[object], bool]
     ) -> list[Any]:
-        """The replies to requests sent together, in order; a script that the server lacks is sent again as text."""
+        """The replies to requests sent together, in order; a script that the server lacks is sent again as text.
+
+        What is no script and stands behind one that was missing is sent again too: it may ask what became of it.
+        """
         if not requests:
             return []
         replies = await send([self._spell(request) for request in requests])
         missing = [place for place, reply in enumerate(replies) if is_missing_script(reply)]
         if missing:
             self.forget()
-            texts = await send([requests[place].command(by_text=True) for place in missing])
-            for place, reply in zip(missing, texts, strict=True):
+            again = with_questions(requests, missing)
+            texts = await send([requests[place].command(by_text=True) for place in again])
+            for place, reply in zip(again, texts, strict=True):
                 replies[place] = reply
         return replies
 

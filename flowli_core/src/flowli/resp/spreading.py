@@ -51,21 +51,26 @@ async def by_id(
 async def enqueue(
     parts: Partitions, jobs: Sequence[NewJob], *, turn: Turn | None, now: Millis | None
 ) -> Sequence[Enqueued]:
-    """Driver.enqueue. A call that is repeated goes where it went, also when the namespace was divided further since."""
+    """Driver.enqueue. A call that is repeated goes where it went, also when the namespace was divided further since.
+
+    All is stored, everywhere, before it is said that some is not confirmed."""
+    lacks: list[str] = []
     sender, number = turn or ("", 0)
     again = parts.unsure.get(sender)
     division = again[1] if again and again[0] == number else parts.division
     try:
         if division.writes == 1:
-            answers = await writing.enqueue(parts.home, jobs, turn=turn, now=now)
+            answers = await writing.enqueue(parts.home, jobs, turn=turn, now=now, lacks=lacks)
         else:
-            answers = await _enqueue(parts, jobs, await _places(parts, division, jobs, now), turn, now)
+            answers = await _enqueue(parts, jobs, await _places(parts, division, jobs, now), turn, now, lacks)
     except BaseException:
         if turn:
             parts.unsure[sender] = number, division
         raise
     if again:
         del parts.unsure[sender]
+    if lacks and parts.home.confirmation:
+        raise parts.home.confirmation.refuse(lacks[0], answers)
     return answers
 
 
@@ -85,7 +90,12 @@ async def _places(parts: Partitions, division: Division, jobs: Sequence[NewJob],
 
 
 async def _enqueue(
-    parts: Partitions, jobs: Sequence[NewJob], places: Sequence[int], turn: Turn | None, now: Millis | None
+    parts: Partitions,
+    jobs: Sequence[NewJob],
+    places: Sequence[int],
+    turn: Turn | None,
+    now: Millis | None,
+    lacks: list[str],
 ) -> Sequence[Enqueued]:
     groups: dict[int, list[int]] = {}
     for at, number in enumerate(places):
@@ -93,7 +103,7 @@ async def _enqueue(
     away = {job.queue for job, number in zip(jobs, places, strict=True) if number}
     await _introduce(parts, away - parts.introduced)
     calls = [
-        writing.enqueue(parts.all[number], [jobs[at] for at in group], turn=turn, now=now)
+        writing.enqueue(parts.all[number], [jobs[at] for at in group], turn=turn, now=now, lacks=lacks)
         for number, group in groups.items()
     ]
     found: dict[int, Enqueued] = {}

@@ -58,18 +58,20 @@ def enqueued(jobs: Sequence[NewJob], now: int, letters: bytes, instants: bytes) 
 
 
 async def enqueue(
-    space: Namespace, jobs: Sequence[NewJob], *, turn: Turn | None, now: Millis | None
+    space: Namespace, jobs: Sequence[NewJob], *, turn: Turn | None, now: Millis | None, lacks: list[str]
 ) -> Sequence[Enqueued]:
-    """Driver.enqueue, in steps of 1,000 jobs or 4 MB."""
+    """Driver.enqueue, in steps of 1,000 jobs or 4 MB. What did not confirm some of it is put into ``lacks``."""
     answers: list[Enqueued] = []
     for number, chunk in enumerate(cut(jobs, _size)):
         with space.after_writes(number > 0):
-            now_then, letters, instants = await _enqueue(space, chunk, number, turn, now)
+            now_then, letters, instants = await _enqueue(space, chunk, number, turn, now, lacks)
         answers += enqueued(chunk, now_then, letters, instants)
     return answers
 
 
-async def _enqueue(space: Namespace, jobs: Sequence[NewJob], chunk: int, turn: Turn | None, now: Millis | None) -> Any:
+async def _enqueue(
+    space: Namespace, jobs: Sequence[NewJob], chunk: int, turn: Turn | None, now: Millis | None, lacks: list[str]
+) -> Any:
     queues = list(dict.fromkeys([job.queue for job in jobs]))
     args = job_args(jobs, {queue: place for place, queue in enumerate(queues, 1)})
     store = script("enqueue")
@@ -79,7 +81,7 @@ async def _enqueue(space: Namespace, jobs: Sequence[NewJob], chunk: int, turn: T
         head: list[Arg] = [instant(now), len(names), *names, turn.number if turn else ""]
         return store.call(space.keys, names, head + args, sent)
 
-    reply = await space.complete(queues, build, writes=True)
+    reply = await space.complete(queues, build, writes=True, lacks=lacks)
     if reply[0] == b"old":
         message = "An enqueue was repeated after its sender had made a later one; its outcome is no longer remembered."
         raise DriverError(message)
