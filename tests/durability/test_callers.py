@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -40,7 +40,7 @@ async def app(client: str, pair: Replication, prefix: str) -> AsyncIterator[App]
 
 
 @contextmanager
-def unconfirmed(pair: Replication) -> Iterator[list[NotDurable]]:
+def unconfirmed(pair: Replication) -> Generator[list[NotDurable], None, None]:
     """A block that has to raise NotDurable, while the replica stands still."""
     found: list[NotDurable] = []
     with stalled(pair.replicas[0]):
