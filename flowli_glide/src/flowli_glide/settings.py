@@ -66,10 +66,10 @@ class Settings:
     def _of(cls, given: Config) -> Settings:
         if not given.addresses:
             raise DefinitionError("The configuration of a GlideDriver names no address.")
-        first = given.addresses[0]
+        hosts = ",".join(f"{address.host}:{address.port}" for address in given.addresses)
         scheme = "rediss" if given.use_tls else "redis"
         kind = " (cluster)" if isinstance(given, GlideClusterClientConfiguration) else ""
-        return cls(given, f"{scheme}://{first.host}:{first.port}/{given.database_id or 0}{kind}")
+        return cls(given, f"{scheme}://{hosts}/{given.database_id or 0}{kind}")
 
     @property
     def is_cluster(self) -> bool:
@@ -99,6 +99,9 @@ class Settings:
 
 
 def _config_of_url(url: str) -> GlideClientConfiguration:
+    missing = _MISSING.get(url.partition("://")[0])
+    if missing:
+        raise DefinitionError(missing)
     try:
         parts = urlsplit(url)
         database = int(parts.path.strip("/") or 0)
@@ -115,6 +118,14 @@ def _config_of_url(url: str) -> GlideClientConfiguration:
     )
 
 
+_MISSING = {
+    "unix": "GLIDE knows no Unix socket (valkey-glide #4878): name a host and a port, or use the redis-py driver.",
+    **dict.fromkeys(
+        ("redis+sentinel", "rediss+sentinel"),
+        "GLIDE knows no Sentinel (valkey-glide #2761): pass a GlideClientConfiguration with the addresses of the "
+        "primary and of every replica, among which it finds the primary itself, or use the redis-py driver.",
+    ),
+}
 _FORM = (
     "The URL of a GlideDriver is redis://user:password@host:port/database, with rediss:// for TLS, and has no query; "
     "for everything else, a cluster among it, pass a configuration of GLIDE."

@@ -18,8 +18,9 @@ __all__ = ["RedisDriver"]
 class RedisDriver(RespDriver):
     """Keeps jobs in Redis (6.2 or newer) or Valkey, below one prefix, through redis-py.
 
-    ``source`` is a URL (``redis://``, ``rediss://``, ``unix://``) or a ``redis.asyncio.Redis``, whose settings are
-    taken; the driver opens connections of its own and never uses or closes the client's. Drivers with the same
+    ``source`` is a URL (``redis://``, ``rediss://``, ``unix://``, or ``redis+sentinel://host:port,host:port/name/db``)
+    or a ``redis.asyncio.Redis``, one that a Sentinel made among them, whose settings are taken; the driver opens
+    connections of its own and never uses or closes the client's. Drivers with the same
     store and prefix see the same jobs. `open` refuses a server that may evict keys, unless ``allow_eviction`` is
     set: then a full server may drop jobs.
 

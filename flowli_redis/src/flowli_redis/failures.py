@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 
+from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import (
     AuthenticationError,
     ConnectionError,
@@ -35,6 +36,8 @@ def cannot_connect(where: str, error: BaseException) -> DriverError:
     refusal_of_tls = _tls_error(error)
     if refusal_of_tls is not None:
         return untrusted(where, f"{refusal_of_tls.reason} {getattr(refusal_of_tls, 'verify_message', '')}")
+    if isinstance(error, MasterNotFoundError):
+        return unreachable(where, "no Sentinel that answers names a primary")
     if isinstance(error, AuthenticationError):
         return locked_out(where, "AUTH")
     if isinstance(error, ResponseError):

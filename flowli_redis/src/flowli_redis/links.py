@@ -11,12 +11,14 @@ from urllib.parse import urlsplit
 
 import hiredis
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection, Connection, parse_url
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, parse_url
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.exceptions import RedisError, ResponseError
 
 from flowli.errors import DefinitionError
 from flowli.resp.scripts import Arg
 from flowli_redis.failures import cannot_connect
+from flowli_redis.sentinels import Watch, is_sentinel_url
 
 __all__ = ["CONNECT_SECONDS", "Link", "Settings"]
 
@@ -24,6 +26,7 @@ CONNECT_SECONDS = 5.0
 
 _OURS = frozenset(
     {
+        "connection_pool",
         "decode_responses",
         "encoder_class",
         "encoding",
@@ -58,6 +61,8 @@ class Settings:
     """For messages: scheme, host, port and database, without user name, password and query."""
     in_process: bool
     """Whether the server is fakeredis, an object of this process."""
+    watch: Watch | None = None
+    """Who says where the server is; None where the options say it."""
 
     @classmethod
     def of(cls, source: object) -> Settings:
@@ -66,31 +71,48 @@ class Settings:
             return cls._of_url(source)
         if isinstance(source, Redis):
             pool: Any = source.connection_pool
+            if isinstance(pool, SentinelConnectionPool):
+                kind = SSLConnection if issubclass(pool.connection_class, SSLConnection) else Connection
+                return cls._of(kind, pool.connection_kwargs, Watch.of_pool(pool))
             return cls._of(pool.connection_class, pool.connection_kwargs)
         message = f"RedisDriver takes a URL or a redis.asyncio.Redis, not {type(source).__name__}."
         raise DefinitionError(message)
 
     @classmethod
     def _of_url(cls, url: str) -> Settings:
+        watch: Watch | None = None
+        options: dict[str, Any]
         try:
-            options: dict[str, Any] = dict(parse_url(url))
-            urlsplit(url).port  # noqa: B018
+            if is_sentinel_url(url):
+                watch, options = Watch.of_url(url)
+            else:
+                options = dict(parse_url(url))
+                urlsplit(url).port  # noqa: B018
         except ValueError:
-            message = "The URL of a RedisDriver begins with redis://, rediss:// or unix:// and names a host or a path."
-            raise DefinitionError(message) from None
-        return cls._of(options.pop("connection_class", Connection), options)
+            raise DefinitionError(_FORM) from None
+        return cls._of(options.pop("connection_class", Connection), options, watch)
 
     @classmethod
-    def _of(cls, connection: type[AbstractConnection], given: Mapping[str, Any]) -> Settings:
+    def _of(
+        cls, connection: type[AbstractConnection], given: Mapping[str, Any], watch: Watch | None = None
+    ) -> Settings:
         options = {name: value for name, value in given.items() if name not in _OURS and not name.startswith(_FOREIGN)}
         options |= {"socket_timeout": None, "socket_connect_timeout": CONNECT_SECONDS, "protocol": 2}
         database = options.get("db") or 0
+        scheme = "rediss" if "ssl" in connection.__name__.lower() else "redis"
         if "path" in options:
             where = f"unix://{options['path']}?db={database}"
+        elif watch is not None:
+            where = f"{scheme}+sentinel://{watch.where}/{database}"
         else:
-            scheme = "rediss" if "ssl" in connection.__name__.lower() else "redis"
             where = f"{scheme}://{options.get('host', 'localhost')}:{options.get('port', 6379)}/{database}"
-        return cls(connection, options, where, connection.__module__.partition(".")[0] == "fakeredis")
+        return cls(connection, options, where, connection.__module__.partition(".")[0] == "fakeredis", watch)
+
+
+_FORM = (
+    "The URL of a RedisDriver is redis://user:password@host:port/database, rediss:// for TLS; unix://path?db=n; or "
+    "redis+sentinel://host:port,host:port/name/database, with the name under which the Sentinels watch the primary."
+)
 
 
 class Link:
@@ -110,15 +132,17 @@ class Link:
     @classmethod
     async def open(cls, settings: Settings) -> Link:
         """Connect and greet, within CONNECT_SECONDS, or raise DriverUnavailable: nothing was sent."""
-        link = cls(settings.connection(**settings.options))
+        link: Link | None = None
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
+                found = {} if settings.watch is None else await settings.watch.primary()
+                link = cls(settings.connection(**{**settings.options, **found}))
                 await link._connection.connect()
         except (RedisError, OSError, TimeoutError) as error:
-            await link.close()
+            await _close(link)
             raise cannot_connect(settings.where, error) from None
         except BaseException:
-            await link.close()
+            await _close(link)
             raise
         return link
 
@@ -152,6 +176,11 @@ class Link:
         """Give the socket back."""
         with suppress(RedisError, OSError):
             await self._connection.disconnect(nowait=True)
+
+
+async def _close(link: Link | None) -> None:
+    if link is not None:
+        await link.close()
 
 
 # Its stub says that a command has one word.

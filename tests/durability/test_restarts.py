@@ -1,0 +1,47 @@
+"""What a server keeps that is killed and started again, with and without an append-only file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from flowli.resp.durability import Durability
+from tests.durability.drivers import make
+from tests.support.jobs import job_of
+from tests.support.servers import ValkeyServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+
+EVERYSEC = ("--appendonly", "yes", "--appendfsync", "everysec")
+ALWAYS = ("--appendonly", "yes", "--appendfsync", "always")
+
+
+async def _kept(client: str, folder: Path, options: Sequence[str], durability: Durability) -> bool:
+    server = ValkeyServer(folder, options=options).start()
+    driver = make(client, server.url, durability=durability)
+    await driver.open()
+    await driver.enqueue([job_of("a")])
+    server.kill()
+    await driver.close()
+    server.start()
+    driver = make(client, server.url, durability=durability)
+    await driver.open()
+    (found,) = await driver.get_jobs(["a"])
+    await driver.close()
+    server.stop()
+    return found is not None
+
+
+async def test_without_persistence_a_crash_of_the_server_loses_everything(client: str, tmp_path: Path) -> None:
+    assert not await _kept(client, tmp_path, (), "server")
+
+
+@pytest.mark.parametrize(
+    ("options", "durability"), [(EVERYSEC, "server"), (ALWAYS, "server"), (EVERYSEC, "fsync"), (ALWAYS, "fsync")]
+)
+async def test_an_append_only_file_outlives_the_process(
+    client: str, tmp_path: Path, options: Sequence[str], durability: Durability
+) -> None:
+    assert await _kept(client, tmp_path, options, durability)
