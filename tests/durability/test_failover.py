@@ -21,7 +21,7 @@ from flowli_glide import GlideDriver
 from flowli_redis import RedisDriver
 from tests.durability.drivers import AnyDriver, make
 from tests.support.jobs import job_of
-from tests.support.polling import eventually
+from tests.support.polling import eventually, eventually_sync
 from tests.support.replication import Replication, ask, facts, stalled
 from tests.support.sentinels import Sentinels
 
@@ -151,6 +151,7 @@ async def test_without_confirmation_what_the_replica_missed_is_gone_and_all_else
     await driver.enqueue([job_of("before")])
     await asyncio.to_thread(_until_in_step, servers)
     with stalled(servers.replicas[0]):
+        ask(servers.first, "CLIENT", "KILL", "TYPE", "replica")  # else it reads what lies in its socket
         await driver.enqueue([job_of("missed")])
         servers.first.kill()
     await asyncio.to_thread(sentinels.await_other_than, servers.first)
@@ -172,6 +173,7 @@ async def test_a_demoted_primary_is_left_for_the_new_one(
     await driver.open()
     await driver.enqueue([job_of("a")])
     await asyncio.to_thread(_replace, sentinels)
+    await asyncio.to_thread(_until_demoted, servers)
 
     async def stored() -> bool:
         try:
@@ -188,6 +190,10 @@ async def test_a_demoted_primary_is_left_for_the_new_one(
 
 def _replace(sentinels: Sentinels) -> None:
     sentinels.failover()
+
+
+def _until_demoted(servers: Replication) -> None:
+    eventually_sync(lambda: facts(servers.first).get("role") == "slave", what="the old primary as a replica")
 
 
 def _until_in_step(servers: Replication) -> None:

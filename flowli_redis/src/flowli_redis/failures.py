@@ -9,7 +9,6 @@ from redis.exceptions import (
     AuthenticationError,
     ConnectionError,
     NoScriptError,
-    ReadOnlyError,
     RedisError,
     ResponseError,
 )
@@ -28,7 +27,7 @@ def is_missing_script(reply: object) -> bool:
 
 def is_not_primary(reply: object) -> bool:
     """Whether the server is not the one that takes writes, or is so no longer."""
-    return isinstance(reply, ReadOnlyError | ResponseError) and refusals.is_not_primary(_code(reply))
+    return isinstance(reply, ResponseError) and refusals.is_not_primary(_code(reply))
 
 
 def cannot_connect(where: str, error: BaseException) -> DriverError:

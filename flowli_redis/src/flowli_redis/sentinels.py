@@ -58,9 +58,7 @@ class Watch:
     def of_pool(cls, pool: SentinelConnectionPool) -> Watch:
         """From a client that ``Sentinel.master_for`` made. DefinitionError for one of replicas, which take no jobs."""
         if not pool.is_master:
-            raise DefinitionError(
-                "RedisDriver takes a client of the primary: make it with master_for(), not slave_for()."
-            )
+            raise DefinitionError("RedisDriver takes a client of the primary: master_for(), not slave_for().")
         manager: Any = pool.sentinel_manager
         asked = [client.connection_pool.connection_kwargs for client in manager.sentinels]
         addresses = tuple((options["host"], int(options["port"])) for options in asked)
