@@ -140,6 +140,14 @@ def nightly(session: nox.Session) -> None:
 
 
 @nox.session
+def durability(session: nox.Session) -> None:
+    """The whole suite at every level of durability, on a primary with a replica."""
+    install(session, "dev")
+    env = {"FLOWLI_TEST_DURABILITY": "all"}
+    session.run(*CONFORM, "tests/durability/test_conformance.py", *session.posargs, env=env)
+
+
+@nox.session
 def packaging(session: nox.Session) -> None:
     """Wheels, pins, a clean environment, and the rules of the house."""
     install(session, "dev")
