@@ -45,3 +45,10 @@ async def test_an_append_only_file_outlives_the_process(
     client: str, tmp_path: Path, options: Sequence[str], durability: Durability
 ) -> None:
     assert await _kept(client, tmp_path, options, durability)
+
+
+def test_the_example_of_the_page_is_accepted() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "durability.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    exec(page.split("```python\n")[1].split("```")[0], names)
+    assert str(names["driver"]) == "redis://localhost:6379/0 prefix=default"
