@@ -21,6 +21,8 @@ _ASK_SECONDS = 1.0
 _PORT = 26_379
 _SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
 
+_Sentinel: Any = Sentinel  # it has no types
+
 
 def is_sentinel_url(url: str) -> bool:
     """Whether the driver finds its server through Sentinels."""
@@ -49,7 +51,7 @@ class Watch:
         Each time with connections of its own: a driver asks seldom, and from any loop.
         """
         ours = {"socket_timeout": _ASK_SECONDS, "socket_connect_timeout": _ASK_SECONDS, "retry": Retry(NoBackoff(), 0)}
-        asked: Any = Sentinel(self.addresses, self.least_others, {**self.options, **ours})
+        asked = _Sentinel(self.addresses, self.least_others, {**self.options, **ours})
         async with asked:
             host, port = await asked.discover_master(self.name)
             return {"host": host, "port": int(port)}
