@@ -135,7 +135,7 @@ class Link:
         link: Link | None = None
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                found = {} if settings.watch is None else await settings.watch.primary()
+                found: Mapping[str, Any] = {} if settings.watch is None else await settings.watch.primary()
                 link = cls(settings.connection(**{**settings.options, **found}))
                 await link._connection.connect()
         except (RedisError, OSError, TimeoutError) as error:

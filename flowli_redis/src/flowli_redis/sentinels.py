@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
 from flowli.errors import DefinitionError
@@ -57,8 +57,8 @@ class Watch:
             return {"host": host, "port": int(port)}
 
     @classmethod
-    def of_pool(cls, pool: SentinelConnectionPool) -> Watch:
-        """From a client that ``Sentinel.master_for`` made. DefinitionError for one of replicas, which take no jobs."""
+    def of_pool(cls, pool: Any) -> Watch:
+        """From the pool of a client that ``Sentinel.master_for`` made. DefinitionError for one of replicas, which take no jobs."""
         if not pool.is_master:
             raise DefinitionError("RedisDriver takes a client of the primary: master_for(), not slave_for().")
         manager: Any = pool.sentinel_manager
