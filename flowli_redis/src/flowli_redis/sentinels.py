@@ -58,7 +58,7 @@ class Watch:
 
     @classmethod
     def of_pool(cls, pool: Any) -> Watch:
-        """From the pool of a client that ``Sentinel.master_for`` made. DefinitionError for one of replicas, which take no jobs."""
+        """From the pool of a client that ``master_for`` made. DefinitionError for one of replicas."""
         if not pool.is_master:
             raise DefinitionError("RedisDriver takes a client of the primary: master_for(), not slave_for().")
         manager: Any = pool.sentinel_manager
