@@ -10,10 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 from benchmarks import plots, report
-from benchmarks.contestants import Contestant, choose
+from benchmarks.contestants import Contestant
 from benchmarks.environments import ROOT, NotInstalledError, prepare, versions_of
 from benchmarks.lab import Lab
-from benchmarks.measures import drain, enqueue, idle, sleep
+from benchmarks.lineup import choose
+from benchmarks.measures import backlog, drain, due, enqueue, idle, runners, schedules, sleep
 from benchmarks.rounds import Measure, load, run_measure, save
 from benchmarks.servers import SERVERS, Server, find_server
 
@@ -26,9 +27,13 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "defaults": drain.measure_defaults,
         "idle": idle.measure,
         "sleep": sleep.measure,
+        "runners": runners.measure,
+        "backlog": backlog.measure,
+        "due": due.measure,
+        "schedules": schedules.measure,
     }
 )
-_QUICK = ["flowli", "bare-redispy", "bare-redispy-tasks"]
+_QUICK = ["flowli", "bare-redispy", "dramatiq", "saq"]
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -60,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, measure in measures.items():
         _tell(f"{name}, {rounds} rounds on {about['server']}")
         began = time.monotonic()
-        part = [one for one in present if one.measures is None or name in one.measures]
+        part = [one for one in present if name in one.measures]
         found = run_measure(lab, measure, part, rounds, _tell) if part else {}
         took = f"{time.monotonic() - began:.0f} s"
         raw["measures"][name] = {

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks.contestants import CONTESTANTS, Kind
+from benchmarks.contestants import Kind
+from benchmarks.lineup import CONTESTANTS
 from benchmarks.rounds import Raw
 
 __all__ = ["Figure", "best", "figure_of", "kind_of", "names_in", "plain"]

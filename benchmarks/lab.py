@@ -71,23 +71,29 @@ class Cell:
         """A worker with the settings of the cell; ``asleep`` is for jobs that sleep."""
         one = self._contestant
         command = one.defaults if self._settings == "defaults" and one.defaults else one.worker
-        if asleep and one.sleeper:
-            command = one.sleeper
         return WorkerProcess(one, command, self._env, one.sleep_concurrency if asleep else one.concurrency)
 
-    def warm(self, count: int = 200) -> None:
+    def warm(self, count: int) -> None:
         """Enqueue and execute ``count`` jobs, from 0 on, and end the worker: caches are warm, scripts are loaded."""
         self.producer.ask("fill", first=0, limit=count)
         with self.worker() as worker:
             self.wait(0, count, [worker])
 
-    def wait(self, first: int, count: int, workers: Sequence[WorkerProcess], *, enough: int | None = None) -> None:
+    def wait(
+        self,
+        first: int,
+        count: int,
+        workers: Sequence[WorkerProcess],
+        *,
+        enough: int | None = None,
+        patience: float | None = None,
+    ) -> None:
         """Until ``enough`` of these jobs (all, by default) were executed. Raises Lost when nothing goes on."""
-        seen, since = 0, time.monotonic()
-        while (executed := self.ledger.executed(first, count)) < (count if enough is None else enough):
+        seen, since, enough = 0, time.monotonic(), count if enough is None else enough
+        while (executed := self.ledger.executed(first, count)) < enough:
             if executed > seen:
                 seen, since = executed, time.monotonic()
-            elif time.monotonic() - since > self._lab.patience:
+            elif time.monotonic() - since > (self._lab.patience if patience is None else patience):
                 raise Lost(f"{count - executed:,} of {count:,} jobs were not executed; {workers[0].said}")
             for worker in workers:
                 worker.check()

@@ -51,7 +51,7 @@ class ProducerProcess:
     def __init__(self, contestant: Contestant, env: dict[str, str]) -> None:
         where = bin_of(contestant)
         if contestant.kind is Kind.NODE:
-            command = ["node", str(ROOT / "benchmarks" / contestant.adapter)]
+            command = ["node", contestant.adapter, "produce"]
         else:
             command = [f"{where}/python", "-m", "benchmarks.producer", contestant.adapter]
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
@@ -98,12 +98,13 @@ class WorkerProcess:
     """A context manager: the worker, in a process group of its own; at the end SIGTERM, then SIGKILL."""
 
     def __init__(self, contestant: Contestant, command: str, env: dict[str, str], concurrency: int) -> None:
-        words = shlex.split(command.format(bin=bin_of(contestant), concurrency=concurrency, root=ROOT / "benchmarks"))
+        words = shlex.split(command.format(bin=bin_of(contestant), concurrency=concurrency, url=env["BENCH_URL"]))
         self._log = tempfile.NamedTemporaryFile("r")  # noqa: SIM115 - closed with the process
+        told = {**env, "BENCH_CONCURRENCY": str(concurrency)}
         self.started = time.monotonic()
         with open(self._log.name, "wb") as log:  # of its own: reading must not move where the worker writes
             self._process = subprocess.Popen(
-                words, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                words, cwd=ROOT, env=told, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
 
     def footprint(self) -> Footprint:

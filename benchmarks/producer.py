@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.payload import make_payload
 
-__all__ = ["Producer", "main"]
+__all__ = ["Producer", "loop_factory", "main"]
 
 AT_ONCE = 100
 """Callers of the concurrent measure, and jobs in a bulk."""
@@ -182,7 +182,7 @@ def _say(answer: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Uvloop where the environment has it: the same loop for every contestant."""
     try:
         factory: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
@@ -198,7 +198,7 @@ def main() -> None:
     abilities = [name for name in ("bulk", "later", "every") if hasattr(adapter, name)]
     _say({"import": time.perf_counter() - began, "abilities": abilities})
     serve: Coroutine[Any, Any, None] = Producer(adapter).serve()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(serve)
 
 

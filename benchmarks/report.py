@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contestants import CONTESTANTS
 from benchmarks.environments import ROOT
 from benchmarks.figures import names_in
+from benchmarks.lineup import CONTESTANTS
 from benchmarks.rounds import Raw
 from benchmarks.tables import TABLES, markdown, render
 from benchmarks.targets import TARGETS, judge, reference_of
@@ -70,6 +70,7 @@ def _targets(raw: Raw) -> list[str]:
     rows = [
         [target.what, target.demand, *(str(judge(raw, target, ours)) for ours in OURS), reference_of(raw, target)]
         for target in TARGETS
+        if target.holds_in(raw)
     ]
     return markdown(["what", "target", *OURS, "against"], rows)
 

@@ -33,6 +33,8 @@ class Table:
     note: str = ""
 
 
+_SIZES = ("1,000", "10,000", "100,000", "1,000,000")
+
 TABLES: tuple[Table, ...] = (
     Table(
         "Enqueue, jobs/s, one producer process",
@@ -113,6 +115,48 @@ TABLES: tuple[Table, ...] = (
             Column("idle server CPU %", "idle", "idle server cpu %"),
         ),
         least=True,
+    ),
+    Table(
+        "Worker processes on one queue, jobs/s",
+        tuple(Column(f"{number}", "runners", f"{number} jobs/s") for number in (1, 2, 4)),
+    ),
+    *(
+        Table(
+            f"Backlog: {title}",
+            tuple(Column(f"{size} waiting", "backlog", f"{size} {figure}") for size in _SIZES),
+            least=least,
+        )
+        for title, figure, least in (
+            ("enqueue in bulk on top of it, jobs/s", "enqueue", False),
+            ("drain, jobs/s", "drain", False),
+            ("server CPU µs/job, drain", "server us", True),
+            ("longest command while draining, ms", "longest ms", True),
+        )
+    ),
+    Table(
+        "Delayed jobs that are due in the same millisecond",
+        (
+            Column("longest command, ms", "due", "longest ms"),
+            Column("jobs", "due", "jobs"),
+            Column("delay, 100 concurrent, jobs/s", "due", "delay jobs/s"),
+            Column("first after s", "due", "first after s"),
+            Column("last after s", "due", "last after s"),
+            Column("jobs/s", "due", "jobs/s"),
+        ),
+        least=True,
+    ),
+    Table(
+        "Schedules, 10,000 of them",
+        (
+            Column("fires/s, due each second", "schedules", "fires/s"),
+            Column("of what was due", "schedules", "of demand"),
+            Column("longest command, ms", "schedules", "longest ms"),
+            Column("stored/s", "schedules", "put/s"),
+            Column("memory B", "schedules", "memory B"),
+            Column("idle commands/s", "schedules", "idle commands/s"),
+            Column("idle CPU %", "schedules", "idle cpu %"),
+            Column("idle server CPU %", "schedules", "idle server cpu %"),
+        ),
     ),
 )
 

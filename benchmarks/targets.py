@@ -22,6 +22,13 @@ class Target:
     unit: str = "x"
     at_least: bool = False
     against: str | tuple[Kind, ...] | None = None
+    server: str = ""
+    """The servers that it holds for, by the beginning of their names."""
+
+    def holds_in(self, raw: Raw) -> bool:
+        """False where its measure was taken on another server."""
+        taken: str = raw["measures"].get(self.measure, {}).get("about", {}).get("server", "")
+        return taken.startswith(self.server)
 
     @property
     def demand(self) -> str:
@@ -67,6 +74,20 @@ TARGETS: tuple[Target, ...] = (
     Target("server CPU for each job, drain", "drain", "server us", 15, "µs"),
     Target("start to first job", "drain", "start s", 0.35, "s"),
     Target("RSS of an idle runner", "idle", "rss MB", 45, "MB"),
+    *(
+        Target(
+            f"{what}, 1,000,000 waiting to 1,000",
+            "backlog",
+            f"{what} kept",
+            bound,
+            at_least=True,
+            server=server,
+        )
+        for what in ("enqueue", "drain")
+        for server, bound in (("redis", 0.85), ("valkey", 0.75))
+    ),
+    Target("longest command, backlog to 1,000,000", "backlog", "longest ms", 5, "ms"),
+    Target("longest command, 100,000 jobs due at once", "due", "longest ms", 5, "ms"),
 )
 
 

@@ -3,7 +3,6 @@
 `plain` awaits each job of a batch, `overlap` settles one batch and claims the next while it executes another, `tasks`
 starts a task for each job. A batch is 100 jobs, or what the concurrency leaves.
 """
-# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
@@ -13,11 +12,10 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-import uvloop
-
 from benchmarks.adapters.bare_store import ID, Store, make_job
 from benchmarks.ledger import done
 from benchmarks.payload import NAP, Payload
+from benchmarks.producer import loop_factory
 
 __all__ = ["Adapter"]
 
@@ -111,4 +109,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(main())

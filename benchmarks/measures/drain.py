@@ -8,7 +8,7 @@ from benchmarks.processes import WorkerProcess
 
 __all__ = ["measure", "measure_defaults", "rate"]
 
-_WARM = 200
+_WARM = 50
 
 
 def measure(lab: Lab, contestant: Contestant) -> dict[str, float]:

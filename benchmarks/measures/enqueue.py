@@ -9,7 +9,7 @@ __all__ = ["measure"]
 
 _WARM = 200
 _MOST = 500_000
-_SECONDS = 1.0
+_SECONDS = 0.8
 
 
 def measure(lab: Lab, contestant: Contestant) -> dict[str, float]:

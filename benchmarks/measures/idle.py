@@ -11,8 +11,8 @@ from benchmarks.lab import Cell, Lab
 __all__ = ["measure"]
 
 _EVERY = 0.020
-_JOBS = 150
-_WATCHED = 4.0
+_JOBS = 100
+_WATCHED = 3.0
 _FIRST = 10
 
 

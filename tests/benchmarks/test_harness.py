@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import MEASURES, main
-from benchmarks.contestants import choose
 from benchmarks.lab import Lab
+from benchmarks.lineup import choose
 from benchmarks.measures import drain
 from benchmarks.rounds import run_measure
 from benchmarks.servers import find_server
@@ -18,12 +18,12 @@ from benchmarks.servers import find_server
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-BARE = {"enqueue": "bare-redispy", "drain": "bare-glide-overlap"}
+BESIDE = {"enqueue": "bare-redispy", "drain": "bare-glide-overlap", "sleep": "bare-redispy-tasks"}
 
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_a_measure_writes_figures_report_and_pictures(measure: str, tmp_path: Path) -> None:
-    who = f"flowli-over-redispy,{BARE.get(measure, 'bare-redispy-tasks')}"
+    who = ",".join({"flowli-over-redispy", BESIDE.get(measure, "flowli-over-redispy")})
     status = main(["--quick", "--scale", "0.01", "--only", measure, "--contestants", who, "--results", str(tmp_path)])
     assert status == 0
     measured = json.loads((tmp_path / "figures.json").read_text())["measures"][measure]["contestants"]
@@ -39,7 +39,7 @@ def test_a_worker_that_does_nothing_is_noted_as_having_lost_its_jobs(tmp_path: P
     lab = Lab(find_server("valkey"), scale=0.01, patience=0.5)
     found = run_measure(lab, drain.measure, [idler], 1, lambda line: None)
     assert found[idler.name]["rounds"] == []
-    assert "200 of 200 jobs were not executed" in found[idler.name]["failed"][0]
+    assert "50 of 50 jobs were not executed" in found[idler.name]["failed"][0]
 
 
 def test_a_worker_that_ends_is_noted_with_what_it_said(tmp_path: Path) -> None:

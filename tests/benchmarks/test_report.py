@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.contestants import choose
 from benchmarks.figures import Figure, best, figure_of
 from benchmarks.ledger import Ledger
+from benchmarks.lineup import choose
 from benchmarks.rounds import Raw
 from benchmarks.tables import TABLES, render
 from benchmarks.targets import TARGETS, Target, judge, reference_of
