@@ -11,6 +11,7 @@ from flowli.driver.examination import Fact, Finding, Severity
 from flowli.errors import DriverError
 from flowli.resp.greeting import OLDEST, about
 from flowli.resp.namespace import Namespace, Plain
+from flowli.resp.refusals import Denied
 
 __all__ = ["facts_of", "judge", "pairs"]
 
@@ -64,7 +65,7 @@ async def _or_none(space: Namespace, *words: str) -> Any:
     try:
         return await space.one(Plain(words), writes=False)
     except DriverError as error:
-        if type(error) is not DriverError:
+        if type(error) not in {DriverError, Denied}:
             raise
         return None
 

@@ -10,6 +10,8 @@ from flowli.resp.durability import Confirmation
 from flowli.resp.keys import LAYOUT, Keys
 from flowli.resp.namespace import Plain, Request, Transport
 from flowli.resp.partitions import Division
+from flowli.resp.refusals import Denied
+from flowli.resp.rights import check_rights
 from flowli.resp.scripts import script
 
 __all__ = ["OLDEST", "about", "greet"]
@@ -31,6 +33,7 @@ async def greet(
 
     ``partitions`` is what was asked for, None for what stands. Returns how the namespace is divided.
     """
+    await check_rights(transport, keys, where)
     ping: Request = Plain(("PING",))
     layout: Request = Plain(("HMGET", keys.fixed("meta"), "layout", "partitions"))
     _, (stands, stored) = await transport.run([ping, layout], writes=False)
@@ -80,7 +83,7 @@ async def about(transport: Transport) -> dict[str, str]:
     try:
         (text,) = await transport.run([Plain(("INFO",))], writes=False)
     except DriverError as error:
-        if type(error) is not DriverError:
+        if type(error) not in {DriverError, Denied}:
             raise
         text = b""
     facts = dict(re.findall(r"^(\w+):(.*?)\r?$", text.decode(errors="replace"), re.MULTILINE))
@@ -94,7 +97,7 @@ async def _policy(transport: Transport) -> str:
         pair: Any
         (pair,) = await transport.run([Plain(("CONFIG", "GET", "maxmemory-policy"))], writes=False)
     except DriverError as error:
-        if type(error) is not DriverError:
+        if type(error) not in {DriverError, Denied}:
             raise
         return ""
     policies: Any = [*pair.values()] if isinstance(pair, dict) else pair[1:]

@@ -6,7 +6,7 @@ import re
 
 from flowli.errors import DriverError, DriverUnavailable, QueueFull
 
-__all__ = ["code_of", "is_not_primary", "locked_out", "lost", "refused", "unreachable", "untrusted"]
+__all__ = ["Denied", "code_of", "is_not_primary", "locked_out", "lost", "refused", "unreachable", "untrusted"]
 
 _UNAVAILABLE = frozenset(
     {
@@ -24,6 +24,12 @@ _UNAVAILABLE = frozenset(
 )
 _CODE = re.compile(r"^-?([A-Z]{2,20})\b")
 _INNER_CODE = re.compile(r"(?:^|[ :])-([A-Z]{3,20}) ")
+
+
+class Denied(DriverError):
+    """The user of the server lacks a right."""
+
+    code = DriverError.code
 
 
 def code_of(text: str) -> str:
@@ -49,8 +55,8 @@ def refused(where: str, code: str, *, maybe_written: bool) -> DriverError:
     if code == "TOOLARGE":
         return DriverError(f"{where} refuses jobs of more than 8 MiB, and more than 1,000 in a step.")
     if code == "NOPERM":
-        message = f"{where} denies a command or a key that Flowli needs (NOPERM); see the README of the driver."
-        return DriverError(message)
+        message = f"{where} denies a command or a key that Flowli needs (NOPERM); see docs/security.md."
+        return Denied(message)
     return DriverError(f"{where} refused a command ({code}).")
 
 
