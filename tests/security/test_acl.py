@@ -153,7 +153,7 @@ async def test_what_is_optional_can_be_left_out(
     await operator.ask("ACL", "SETUSER", "small", f"-{command.lower()}")
     driver = RedisDriver(_url(server), prefix=prefix)
     await driver.open()
-    await driver.enqueue([job_of("a")])
+    assert [one.id for one in await driver.enqueue([job_of("a")])] == ["a"]
     await driver.close()
 
 
