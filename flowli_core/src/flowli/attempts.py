@@ -126,37 +126,38 @@ class Attempts:
 
     async def _attend(self, running: _Running) -> None:
         """One attempt from its first step to its verdict. However it ends, its slot and its lease become free."""
-        verdict = None
         try:
+            verdict = None
             if running.why is None:
                 running.began = True
                 verdict = await self._execution.execute(running.ready)
         except KeyboardInterrupt:  # somebody ends the process, not the job
-            self._end(running, lambda: release(running.ready.case))
+            self._end(running, release(running.ready.case))
             raise
         except BaseException as exc:
             if running.task.get_loop().is_closed():  # nothing can be settled any more
                 raise
-            error = exc
-            self._end(running, lambda: self._overruled(running, self._failed(running, error)))
+            self._end(running, self._failed(running, exc))
         else:
-            self._end(running, lambda: self._overruled(running, verdict))
+            self._end(running, verdict)
 
     def _failed(self, running: _Running, error: BaseException) -> Verdict:
-        return fail(running.ready.case, error, self._execution.random, self._execution.now())
+        case = running.ready.case
+        try:
+            return fail(case, error, self._execution.random, self._execution.now())
+        except Exception as exc:
+            return _bewildered(case.lease, exc)
 
     def _overruled(self, running: _Running, verdict: Verdict | None) -> Verdict | None:
         """After a cancellation from outside what the handler returns or raises is too late."""
-        if running.why is None:
-            return verdict
         case = running.ready.case
         match running.why:
+            case None:
+                return verdict
             case Why.TIMEOUT:
+                span_s = (case.options.timeout or 0) / 1000
                 return self._failed(
-                    running,
-                    JobTimeoutError(
-                        f"Job {case.lease.name!r}: its timeout of {(case.options.timeout or 0) / 1000:g}s passed."
-                    ),
+                    running, JobTimeoutError(f"Job {case.lease.name!r}: its timeout of {span_s:g}s passed.")
                 )
             case Why.ASKED:
                 return cancel(case, self._execution.now())
@@ -165,18 +166,15 @@ class Attempts:
             case _:
                 return None
 
-    def _end(self, running: _Running, decide: Callable[[], Verdict | None]) -> None:
+    def _end(self, running: _Running, verdict: Verdict | None) -> None:
         if running in self._deaf:  # it was settled without it: whatever it came to, it is too late
             self._deaf.discard(running)
             return
-        lease = running.ready.case.lease
         del self._running[running.hold]
         if self._deadlines:
             self._deadlines.discard(running.hold)
-        try:
-            verdict = decide()
-        except Exception as exc:
-            verdict = _bewildered(lease, exc)
+        if running.why is not None:
+            verdict = self._overruled(running, verdict)
         if verdict is not None:
             self._settle(verdict)
         self._ended(running.hold)
@@ -197,7 +195,7 @@ class Attempts:
         if self._running.get(running.hold) is not running:
             return
         logger.error("%s %s ignores its cancellation; it is left behind", running.ready.job.name, running.hold.id)
-        self._end(running, lambda: self._overruled(running, None))
+        self._end(running, None)
         self._deaf.add(running)
 
     def cancel_all(self, why: Why) -> None:

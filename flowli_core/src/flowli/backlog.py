@@ -39,9 +39,9 @@ class Backlog:
         """Put these behind what waits."""
         self._waiting.update(taken)
 
-    def pop(self) -> Taken:
-        """The first."""
-        return self._waiting.popitem(last=False)
+    def take(self, most: int) -> Sequence[Taken]:
+        """Take out the first ones."""
+        return [self._waiting.popitem(last=False) for _ in range(min(most, len(self._waiting)))]
 
     def remove(self, hold: Hold) -> Lease | None:
         """Take one out, wherever it stands; None if it does not wait here."""

@@ -72,6 +72,9 @@ async def _call_in_context(
 
 
 def _call(job: Job[Any, Any, Any, Any], input: Any, meta: Any, ctx: Any, threads: Executor | None) -> Awaitable[Any]:
+    if job.is_async and not job.takes_ctx and not job.takes_meta:
+        plain: Awaitable[Any] = job.handler(input) if job.takes_input else job.handler()
+        return plain
     kwargs: dict[str, Any] = {}
     if job.takes_ctx:
         kwargs["ctx"] = ctx

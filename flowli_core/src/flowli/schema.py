@@ -105,7 +105,7 @@ def dump_json(
     """The value as compact JSON of at most so many bytes. Raises Unwritable where there is none, or none that says the
     same: JSON has no NaN and no infinity, and pydantic would write null."""
     try:
-        text = adapter.dump_json(value, warnings=warnings)
+        text = adapter.serializer.to_json(value, warnings=warnings)
     except Exception as exc:  # pydantic's text shows the value
         raise Unwritable(type(exc).__name__) from None
     if most is not None and len(text) > most:

@@ -52,7 +52,7 @@ class Shift:
         self._leases = Leases(driver, terms.lease_for / 1000, self._cancel)
         self._backlog = Backlog(self._hand_back)
         self._pace = Pace()
-        self._is_starting = False
+        self._is_to_start = False
         self._presence = Presence(driver, terms.runner, terms.queues, tuple(core.jobs))
         self._readiness = Readiness(lambda: self.is_consuming, terms.poll / 1000)
         self._stopping = False
@@ -86,20 +86,17 @@ class Shift:
         self._backlog.watch()
 
     def _start_next(self) -> None:
-        """Fill the free slots. One that is settled at once leads back here, and is taken up by the loop."""
-        if self._is_starting:
-            return
-        self._is_starting = True
-        try:
-            while self._backlog and self.busy < self._concurrency:
-                self._attempts.start(*self._backlog.pop())
-        finally:
-            self._is_starting = False
+        """Fill the free slots."""
+        self._is_to_start = False
+        while self._backlog and (free := self._concurrency - self.busy) > 0:
+            for hold, lease in self._backlog.take(free):
+                self._attempts.start(hold, lease)
 
     def _ended(self, hold: Hold) -> None:
         self._leases.drop(hold)
-        if self._backlog:
-            self._start_next()
+        if self._backlog and not self._is_to_start:  # once for all that end in this step of the loop
+            self._is_to_start = True
+            asyncio.get_running_loop().call_soon(self._start_next)
         self._talk.news.set()
 
     def _cancel(self, hold: Hold, why: Why) -> None:

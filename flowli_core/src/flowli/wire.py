@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from types import NoneType
 from typing import Any
 
@@ -145,13 +146,15 @@ _MEMO_KEYS = {
     "started_at": "s",
     "finished_at": "d",
 }
+_MEMO_SHORT = tuple(_MEMO_KEYS.values())
+_memo_values = attrgetter(*_MEMO_KEYS)
 _MEMO_NUMBERS = "afxpnsd"
 _ERROR_KEYS = {"type": "t", "message": "m", "code": "c", "traceback": "b"}
 
 
 def encode_memo(memo: Memo) -> bytes:
     """Memo bytes; what is zero or absent is left out."""
-    found: dict[str, Any] = {key: value for name, key in _MEMO_KEYS.items() if (value := getattr(memo, name))}
+    found: dict[str, Any] = {key: value for key, value in zip(_MEMO_SHORT, _memo_values(memo), strict=True) if value}
     if memo.error is not None:
         error = memo.error
         found["e"] = {key: value for name, key in _ERROR_KEYS.items() if (value := getattr(error, name)) is not None}
