@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -214,3 +215,29 @@ async def test_a_driver_that_is_closed_under_the_runner_ends_it(caplog: pytest.L
         await asyncio.wait_for(work, 20)
     assert not runner.running
     assert "the driver was closed under the runner" in caplog.text
+
+
+class TardyDriver(MemoryDriver):
+    """Its first leases are over when they arrive."""
+
+    is_late = True
+
+    async def exchange(
+        self, settlements: Sequence[Settlement], claim: Claim | None = None, *, now: Millis | None = None
+    ) -> Exchanged:
+        answer = await super().exchange(settlements, claim, now=now)
+        if not answer.leases or not self.is_late:
+            return answer
+        self.is_late = False
+        return replace(answer, lease_until=answer.now)
+
+
+async def test_a_lease_that_is_over_when_it_arrives_starts_no_handler() -> None:
+    driver = TardyDriver()
+    flowli = runtime(echo, driver=driver)
+    handle = await flowli.use(echo).enqueue("x")
+    runner = Runner(flowli)
+    assert await runner.run_once() == 0, "somebody else may have the job by now"
+    assert await runner.run_once() == 1
+    found = await record(flowli, handle.id)
+    assert (found.state, found.attempts_made, found.deliveries) == (State.COMPLETED, 1, 0)

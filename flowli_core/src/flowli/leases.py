@@ -69,6 +69,10 @@ class Leases:
             elif self._is_asleep:
                 self._news.notify()
 
+    def is_late(self, ends_at: float) -> bool:
+        """Whether a lease that ends then (monotonic seconds) would have to be given up at once."""
+        return ends_at - self._margin_s <= time.monotonic()
+
     def drop(self, hold: Hold) -> None:
         """This attempt is over: its lease needs no more renewals."""
         with self._lock:
@@ -173,9 +177,8 @@ class Leases:
 
     def _fence(self) -> None:
         """Stop what could not be renewed in time, before somebody else may start it."""
-        late = time.monotonic() + self._margin_s
         with self._news:
-            over = [hold for hold, ends_at in self._ends.items() if ends_at <= late]
+            over = [hold for hold, ends_at in self._ends.items() if self.is_late(ends_at)]
         for hold in over:
             self._stop(hold, "the lease of job %s could not be renewed in time; its handler is stopped")
 

@@ -75,11 +75,11 @@ class Shift:
 
     def _take(self, leases: Sequence[Lease], ends_at: float) -> None:
         self._taken += len(leases)
-        if self._stopping:  # asked for before the runner was told to stop
-            for lease in leases:
-                self._talk.settle(hand_back(lease))
-            return
         holds = [Hold(lease.queue, lease.id, lease.token) for lease in leases]
+        # Asked for before the runner was told to stop, or answered so late that others may have the jobs by now.
+        if self._stopping or self._leases.is_late(ends_at):
+            self._hand_back(list(zip(holds, leases, strict=True)))
+            return
         self._leases.add(holds, ends_at)
         self._backlog.add(zip(holds, leases, strict=True))
         self._start_next()
@@ -267,9 +267,9 @@ class Shift:
         """Hand back what is under way, release everything; how many handlers are left behind."""
         self._stop()
         for task in (self._work, self._waiting):
-            if task is not None and not task.done():
+            if task is not None:
                 task.cancel()
-                await asyncio.wait({task})
+                await asyncio.gather(task, return_exceptions=True)  # however it ended, nobody else asks
         self._attempts.cancel_all(Why.SHUTDOWN)
         await self._attempts.idle()
         await self._say_the_rest()
