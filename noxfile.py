@@ -33,6 +33,8 @@ NIGHTLY = [
     ("fakeredis", "tests/redis/test_model.py::TestFakeRedisModel"),
     ("sqlite", f"{THIRD_PARTY}/tests/test_model.py"),
     ("crash", "tests/crash"),
+    ("simulation", "tests/faults/test_simulation.py"),
+    ("cron", "tests/faults/test_cron_oracle.py"),
 ]
 LOCKED = ["pyproject.toml", *(f"{member}/pyproject.toml" for member in MEMBERS)]
 
@@ -132,7 +134,8 @@ def soak(session: nox.Session) -> None:
 
 @nox.session
 def nightly(session: nox.Session) -> None:
-    """What takes long: the state machine 2,000 x 50 over each driver, and every crash point. `-- memory` is one."""
+    """What takes long: 2,000 x 50 steps over each driver, every crash point, simulated lives by the thousand, and cron
+    around every change of every zone's clocks. `-- memory` is one of them."""
     install(session, "dev")
     for name, place in NIGHTLY:
         if name in session.posargs or not session.posargs:
