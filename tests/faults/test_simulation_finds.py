@@ -94,11 +94,12 @@ def test_a_defect_is_found(
     defect: Callable[[pytest.MonkeyPatch], None], invariant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     defect(monkeypatch)
-    for seed in range(_MOST_SEEDS):
-        try:
-            found = violations(simulate(seed))
-        except Stuck:
-            return
-        if any(text.startswith(invariant) for text in found):
-            return
-    pytest.fail(f"no seed below {_MOST_SEEDS} finds it")
+    seeds = range(_MOST_SEEDS)
+    assert any(_finds(seed, invariant) for seed in seeds), f"no seed below {_MOST_SEEDS} finds it"
+
+
+def _finds(seed: int, invariant: str) -> bool:
+    try:
+        return any(text.startswith(invariant) for text in violations(simulate(seed)))
+    except Stuck:
+        return True
