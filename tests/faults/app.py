@@ -15,7 +15,7 @@ from flowli import Backoff, Cancel, Defaults, Flowli, current_attempt, job
 from tests.faults.clients import driver_of
 from tests.support.ledger import Ledger
 
-__all__ = ["New", "Old", "current", "environment", "previous", "runtime"]
+__all__ = ["AHEAD_S", "New", "Old", "current", "environment", "previous", "runtime"]
 
 _SOON = Backoff(delay="50ms", max_delay="200ms")
 _FOR_EVER = 600
@@ -213,12 +213,23 @@ class New(Old):
     only_in_the_new_version = only_in_the_new_version
 
 
+AHEAD_S = "FLOWLI_FAULTS_AHEAD_S"
+"""By this variable a runner's process has another wall clock."""
+
 _WHERE = ("FLOWLI_FAULTS_CLIENT", "FLOWLI_FAULTS_STORE", "FLOWLI_FAULTS_PREFIX")
 
 
 def environment(client: str, url: str, prefix: str, ledger: Ledger) -> dict[str, str]:
     """What tells a runner's process where its store and the ledger are."""
     return {**dict(zip(_WHERE, (client, url, prefix), strict=True)), "FLOWLI_FAULTS_LEDGER": str(ledger.path)}
+
+
+def _shift_clock(ahead_s: float) -> None:
+    """Have this process's clock go so far ahead: libfaketime, which does it for servers, breaks Python's sleep."""
+    if ahead_s:
+        seconds, nanoseconds = time.time, time.time_ns
+        time.time = lambda: seconds() + ahead_s
+        time.time_ns = lambda: nanoseconds() + int(ahead_s * 1e9)
 
 
 def runtime(client: str, url: str, prefix: str) -> New:
@@ -228,6 +239,7 @@ def runtime(client: str, url: str, prefix: str) -> New:
 
 def current() -> New:
     """The application of a runner's process."""
+    _shift_clock(float(os.environ.get(AHEAD_S, "0")))
     return runtime(*(os.environ[name] for name in _WHERE))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from math import inf
 
 from flowli.records import JobRecord, State
 from tests.support.ledger import History, Run, Window
@@ -51,7 +52,7 @@ class Account:
 
     def windows_over(self, run: Run) -> list[Window]:
         """The troubles that may have cost this run its lease."""
-        until = (run.ended if run.ended is not None else run.began) + self.lease_s
+        until = inf if run.ended is None else run.ended + self.lease_s
         return [
             window
             for window in self.history.windows

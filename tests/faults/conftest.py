@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -66,18 +67,15 @@ async def own_lab(
     start_server: Callable[..., ValkeyServer], client: str, tmp_path: Path
 ) -> AsyncIterator[Callable[..., Any]]:
     """Makes a lab on a server of its own, started with the options given."""
-    made: list[Lab] = []
+    async with AsyncExitStack() as stack:
 
-    async def make(*options: str) -> Lab:
-        lab = Lab(tmp_path, start_server(*options), client)
-        made.append(lab)
-        await lab.app.__aenter__()
-        return lab
+        async def make(*options: str) -> Lab:
+            lab = Lab(tmp_path, start_server(*options), client)
+            await stack.enter_async_context(lab.app)
+            stack.callback(lab.close)
+            return lab
 
-    yield make
-    for lab in made:
-        lab.close()
-        await lab.app.__aexit__(None, None, None)
+        yield make
 
 
 @pytest.fixture

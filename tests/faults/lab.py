@@ -6,6 +6,7 @@ It knows how they are wired. It refuses to make trouble: tests do that.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.support.ledger import History, Ledger
 from tests.support.polling import eventually
 from tests.support.runners import RunnerProcess
 from tests.support.servers import ValkeyServer
+from tests.support.waiting import Bound
 
 __all__ = ["LEASE_S", "SECRET", "Lab", "inconsistencies", "lasts"]
 
@@ -164,6 +166,14 @@ class Lab:
         """End every runner."""
         for runner in self.runners:
             runner.close()
+
+    def within(self, seconds: float) -> Bound:
+        """A bound from now on for something that runners, the server and this process do together."""
+        return Bound(seconds, self._pids)
+
+    def _pids(self) -> list[int]:
+        alive = [runner.pid for runner in self.runners if runner.is_alive]
+        return [os.getpid(), *alive, *([self.server.pid] if self.server.is_running else [])]
 
     @staticmethod
     def now() -> float:

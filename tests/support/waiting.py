@@ -1,27 +1,38 @@
-"""How long processes stood ready and got no processor: what a busy machine owes them, and a bound may be stretched by.
+"""A bound in seconds that does not judge the machine: what processes waited for a processor is added to it.
 
-It knows `/proc`. It refuses to guess: where the kernel does not count, nothing is owed.
+It knows `/proc`. It refuses to guess: where the kernel does not count, nothing is added.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["owed_between", "waited"]
+__all__ = ["Bound"]
 
 
-def waited(pids: Iterable[int]) -> Mapping[int, float]:
-    """Seconds that the threads of each process have waited for a processor so far, of the thread that did longest."""
+class Bound:
+    """So many seconds from now on, and what the processes were kept waiting meanwhile: one after the other, since each
+    waits for what the one before it does."""
+
+    def __init__(self, seconds: float, pids: Callable[[], Iterable[int]]) -> None:
+        self._seconds = seconds
+        self._pids = pids
+        self._before = _waited(pids())
+
+    @property
+    def seconds(self) -> float:
+        """As of now."""
+        after = _waited(self._pids())
+        return self._seconds + sum(waited - self._before.get(pid, 0.0) for pid, waited in after.items())
+
+
+def _waited(pids: Iterable[int]) -> Mapping[int, float]:
+    """Seconds for which a thread of each process stood ready and was not run: of the thread that waited longest."""
     found: dict[int, float] = {}
     for pid in pids:
         for stat in Path(f"/proc/{pid}/task").glob("*/schedstat"):
             with suppress(OSError):
                 found[pid] = max(found.get(pid, 0.0), int(stat.read_text().split()[1]) / 1e9)
     return found
-
-
-def owed_between(before: Mapping[int, float], after: Mapping[int, float]) -> float:
-    """Seconds, of all processes together: they wait for each other in a row."""
-    return sum(max(0.0, seconds - before.get(pid, 0.0)) for pid, seconds in after.items())

@@ -1,0 +1,147 @@
+"""F21, F22: a hundred thousand jobs due in one millisecond, fifty drivers that lose their server, a long backlog."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flowli.driver import Claim, Driver, Millis, NewJob, Settlement, State, Turn
+from flowli.repeat import repeat
+from tests.faults.clients import driver_of
+from tests.faults.lab import LEASE_S, SECRET, Lab
+from tests.support.outside import Outside, outside
+from tests.support.polling import eventually
+from tests.support.servers import ValkeyServer
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
+
+_CROWD = 100_000
+_RUNNERS = 50
+_MOST_S = 0.005
+"""Of the server's processor, for one claim with what it settles and promotes."""
+_AT_ONCE = 200
+
+
+def _jobs(number: int, due: int | None = None) -> list[NewJob]:
+    at = None if due is None else Millis(due)
+    return [NewJob(f"job-{one}", "default", "quick", b"", b'"x"', due=at) for one in range(number)]
+
+
+async def _drain(driver: Driver, number: int, *, sender: str) -> list[float]:
+    """Claim and settle so many jobs; how long each claim took."""
+    took: list[float] = []
+    settlements: list[Settlement] = []
+    turn, got = 0, 0
+    while got < number:
+        turn += 1
+        claim = Claim(
+            runner=sender, turn=Turn(sender, turn), queues=("default",), limit=_AT_ONCE, lease_for=Millis(60_000)
+        )
+        began = time.perf_counter()
+        found = await driver.exchange(settlements, claim)
+        took.append(time.perf_counter() - began)
+        got += len(found.leases)
+        settlements = [Settlement(one.id, one.queue, one.token, State.COMPLETED, b"") for one in found.leases]
+    await driver.exchange(settlements)
+    return took
+
+
+async def _slowest_us(server: ValkeyServer) -> int:
+    """The server's slowest command since the log was emptied, as it counts processor time."""
+    async with outside(server.url) as operator:
+        entries: list[dict[str, Any]] = await operator.ask("SLOWLOG", "GET", 10)
+        return max((int(entry["duration"]) for entry in entries), default=0)
+
+
+async def test_a_hundred_thousand_jobs_due_at_once_are_promoted_in_steps(
+    start_server: Callable[..., ValkeyServer], client: str
+) -> None:
+    """No command holds the server for more than five milliseconds of its own time, and nobody leads."""
+    server = start_server("--slowlog-log-slower-than", str(int(_MOST_S * 1e7)))
+    driver = driver_of(client, server.url, "crowd")
+    await driver.open()
+    try:
+        now = (await driver.overview(())).now
+        for at in range(0, _CROWD, 1_000):
+            batch = [job._replace(id=f"job-{at + one}") for one, job in enumerate(_jobs(1_000, now + 20_000))]
+            await driver.enqueue(batch)
+        async with outside(server.url) as operator:
+
+            async def due() -> bool:
+                return (await driver.overview(())).now >= now + 20_000
+
+            await eventually(due, within=60, what="the instant of all jobs")
+            before = await _spent(operator)
+            took = await _drain(driver, _CROWD, sender="one")
+            spent = await _spent(operator) - before
+        assert spent / len(took) < _MOST_S
+        assert await _slowest_us(server) == 0, "none took ten times as long, on a machine that does other things too"
+        counts = (await driver.overview()).queues["default"]
+        assert (counts.scheduled, counts.queued, counts.active) == (0, 0, 0)
+    finally:
+        await driver.close()
+
+
+async def _spent(operator: Outside) -> float:
+    """Seconds of a processor that the server has used."""
+    facts = await operator.ask("INFO", "cpu")
+    return float(facts["used_cpu_user"]) + float(facts["used_cpu_sys"])
+
+
+async def test_fifty_drivers_that_lose_their_server_come_back_without_a_stampede(
+    start_server: Callable[..., ValkeyServer], client: str
+) -> None:
+    server = start_server()
+    drivers = [driver_of(client, server.url, "crowd") for _ in range(_RUNNERS)]
+    await asyncio.gather(*(driver.open() for driver in drivers))
+    try:
+        async with outside(server.url) as operator:
+            before = await operator.connections_received()
+            await operator.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            began = time.monotonic()
+            await asyncio.gather(*(_until_answered(driver) for driver in drivers))
+            took = time.monotonic() - began
+            made = await operator.connections_received() - before
+        assert took < 50
+        assert made <= _RUNNERS * (2 + took), "about one connection for each driver and second"
+    finally:
+        await asyncio.gather(*(driver.close() for driver in drivers))
+
+
+async def _until_answered(driver: Driver) -> None:
+    await repeat(lambda: driver.overview(()), within=60)
+
+
+@pytest.mark.parametrize("backlog", [200_000])
+async def test_a_claim_from_a_long_backlog_costs_what_one_from_a_short_one_costs(
+    start_server: Callable[..., ValkeyServer], client: str, backlog: int
+) -> None:
+    server = start_server()
+    driver = driver_of(client, server.url, "crowd")
+    await driver.open()
+    try:
+        await driver.enqueue(_jobs(4_000))
+        short = await _drain(driver, 4_000, sender="short")
+        for at in range(0, backlog, 1_000):
+            await driver.enqueue([job._replace(id=f"job-{at + one}") for one, job in enumerate(_jobs(1_000))])
+        long = await _drain(driver, 20_000, sender="long")
+    finally:
+        await driver.close()
+    assert statistics.median(long) < 3 * statistics.median(short)
+
+
+async def test_what_a_slow_runner_leased_ahead_is_not_delivered_to_another_meanwhile(lab: Lab) -> None:
+    """Fast jobs make it lease ahead; slow ones then keep its slot for three leases."""
+    await lab.start(1, "--concurrency", "1")
+    await lab.send_many(lab.app.quick.enqueue_many, [SECRET] * 300)
+    await lab.send_many(lab.app.naps.enqueue_many, [3 * LEASE_S, 0.0, 0.0, 0.0])
+    await lab.send_many(lab.app.quick.enqueue_many, [SECRET] * 50)
+    await lab.start(1, "--concurrency", "1")
+    await lab.until_over()
+    assert len(lab.history.runs) == 354
+    await lab.check()
