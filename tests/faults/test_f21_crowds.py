@@ -6,7 +6,6 @@ import asyncio
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -24,7 +23,8 @@ _CROWD = 100_000
 _RUNNERS = 50
 _MOST_S = 0.005
 """Of the server's processor, for one claim with what it settles and promotes."""
-_AT_ONCE = 200
+_STEP = 500
+"""Jobs that one claim promotes."""
 
 
 def _jobs(number: int, due: int | None = None) -> list[NewJob]:
@@ -32,7 +32,7 @@ def _jobs(number: int, due: int | None = None) -> list[NewJob]:
     return [NewJob(f"job-{one}", "default", "quick", b"", b'"x"', due=at) for one in range(number)]
 
 
-async def _drain(driver: Driver, number: int, *, sender: str) -> list[float]:
+async def _drain(driver: Driver, number: int, *, sender: str, limit: int = 200) -> list[float]:
     """Claim and settle so many jobs; how long each claim took."""
     took: list[float] = []
     settlements: list[Settlement] = []
@@ -40,7 +40,7 @@ async def _drain(driver: Driver, number: int, *, sender: str) -> list[float]:
     while got < number:
         turn += 1
         claim = Claim(
-            runner=sender, turn=Turn(sender, turn), queues=("default",), limit=_AT_ONCE, lease_for=Millis(60_000)
+            runner=sender, turn=Turn(sender, turn), queues=("default",), limit=limit, lease_for=Millis(60_000)
         )
         began = time.perf_counter()
         found = await driver.exchange(settlements, claim)
@@ -51,18 +51,14 @@ async def _drain(driver: Driver, number: int, *, sender: str) -> list[float]:
     return took
 
 
-async def _slowest_us(server: ValkeyServer) -> int:
-    """The server's slowest command since the log was emptied, as it counts processor time."""
-    async with outside(server.url) as operator:
-        entries: list[dict[str, Any]] = await operator.ask("SLOWLOG", "GET", 10)
-        return max((int(entry["duration"]) for entry in entries), default=0)
-
-
 async def test_a_hundred_thousand_jobs_due_at_once_are_promoted_in_steps(
     start_server: Callable[..., ValkeyServer], client: str
 ) -> None:
-    """No command holds the server for more than five milliseconds of its own time, and nobody leads."""
-    server = start_server("--slowlog-log-slower-than", str(int(_MOST_S * 1e7)))
+    """No claim promotes more than a step, nobody leads, and one costs the server less than five milliseconds.
+
+    How long a single one took says little here: the server shares its processor.
+    """
+    server = start_server()
     driver = driver_of(client, server.url, "crowd")
     await driver.open()
     try:
@@ -76,11 +72,13 @@ async def test_a_hundred_thousand_jobs_due_at_once_are_promoted_in_steps(
                 return (await driver.overview(())).now >= now + 20_000
 
             await eventually(due, within=60, what="the instant of all jobs")
+            await _drain(driver, 1, sender="first", limit=1)
+            promoted = _CROWD - (await driver.overview()).queues["default"].scheduled
+            assert 0 < promoted <= _STEP
             before = await _spent(operator)
-            took = await _drain(driver, _CROWD, sender="one")
+            took = await _drain(driver, _CROWD - 1, sender="one")
             spent = await _spent(operator) - before
         assert spent / len(took) < _MOST_S
-        assert await _slowest_us(server) == 0, "none took ten times as long, on a machine that does other things too"
         counts = (await driver.overview()).queues["default"]
         assert (counts.scheduled, counts.queued, counts.active) == (0, 0, 0)
     finally:
