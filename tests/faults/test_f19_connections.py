@@ -52,7 +52,7 @@ async def test_a_thousand_cancelled_calls_leave_no_connection_behind_and_mix_up_
         before = await _connections(operator)
         for _ in range(_CANCELS // 50):
             calls = [asyncio.create_task(_enqueue_and_read(lab, dice.random())) for _ in range(50)]
-            await asyncio.sleep(dice.uniform(0, 0.01))
+            await lasts(dice.uniform(0, 0.01))
             for call in calls:
                 call.cancel()
             await asyncio.gather(*calls, return_exceptions=True)

@@ -11,7 +11,7 @@ import pytest
 
 from flowli.records import State
 from tests.faults.app import runtime
-from tests.faults.lab import SECRET, Lab
+from tests.faults.lab import SECRET, Lab, lasts
 
 pytestmark = pytest.mark.anyio
 
@@ -46,12 +46,12 @@ async def test_four_runners_and_random_cancels_agree_on_what_happened(own_lab: C
     cancelled: set[str] = set()
 
     async def one(number: int) -> None:
-        await asyncio.sleep(dice.uniform(0, 15))
+        await lasts(dice.uniform(0, 15))
         if number % 3:
             await lab.send(lab.app.quick.enqueue, SECRET)
             return
         handle = await lab.send(lab.app.naps.enqueue, dice.uniform(0, 0.3))
-        await asyncio.sleep(dice.uniform(0, 0.3))
+        await lasts(dice.uniform(0, 0.3))
         if await handle.cancel():
             cancelled.add(handle.id)
 
