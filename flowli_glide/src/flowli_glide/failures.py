@@ -38,7 +38,7 @@ def is_missing_script(reply: object) -> bool:
 
 def code(reply: object) -> str | None:
     """Which error the server answered with; None for what is no answer of a server's, or no error."""
-    if not isinstance(reply, RequestError) or isinstance(reply, (ConnectionError, TimeoutError)):
+    if not isinstance(reply, RequestError) or _own_kind(reply) is not None:
         return None
     return _code(reply)
 
@@ -70,9 +70,20 @@ def no_reply(where: str, error: GlideError, *, maybe_written: bool) -> DriverErr
 
 def refusal(where: str, error: RequestError, *, maybe_written: bool) -> DriverError:
     """One command of a batch was answered with an error. A connection that broke in between is told likewise."""
-    if isinstance(error, (ConnectionError, TimeoutError)):
-        return lost(where, type(error).__name__, maybe_written=True)
+    own = _own_kind(error)
+    if own is not None:
+        return lost(where, own, maybe_written=True)
     return refused(where, _code(error), maybe_written=maybe_written)
+
+
+def _own_kind(error: RequestError) -> str | None:
+    """What GLIDE calls it, if the error is none of the server's: within a cluster a broken connection is told like one,
+    as ``BrokenPipe: ...``."""
+    if isinstance(error, (ConnectionError, TimeoutError)):
+        return type(error).__name__
+    kind = _KIND.match(str(error))
+    is_own = kind is not None and not kind[1].isupper() and kind[1] not in {*_KINDS, "ResponseError"}
+    return kind[1] if kind is not None and is_own else None
 
 
 def _code(error: ClosingError | GlideError) -> str:

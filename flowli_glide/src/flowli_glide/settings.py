@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -22,6 +23,7 @@ from glide import (
 )
 
 from flowli.errors import DefinitionError
+from flowli.resp.addresses import Address, cluster_of
 
 __all__ = ["CONNECT_SECONDS", "REPLY_SECONDS", "Client", "Config", "Settings"]
 
@@ -54,7 +56,8 @@ class Settings:
     def of(cls, source: object) -> Settings:
         """The settings of a URL, a configuration or a client. DefinitionError for anything else."""
         if isinstance(source, str):
-            return cls._of(_config_of_url(source))
+            cluster = cluster_of(source)
+            return cls._of(_config_of_url(source) if cluster is None else _config_of_cluster(*cluster))
         if isinstance(source, GlideClient | GlideClusterClient):
             source = source.config
         if isinstance(source, GlideClientConfiguration | GlideClusterClientConfiguration):
@@ -126,9 +129,17 @@ _MISSING = {
         "primary and of every replica, among which it finds the primary itself, or use the redis-py driver.",
     ),
 }
+
+
+def _config_of_cluster(url: str, nodes: Sequence[Address]) -> GlideClusterClientConfiguration:
+    one = _config_of_url(url)
+    addresses = [NodeAddress(node.host, node.port) for node in nodes]
+    return GlideClusterClientConfiguration(addresses, use_tls=one.use_tls, credentials=one.credentials)
+
+
 _FORM = (
     "The URL of a GlideDriver is redis://user:password@host:port/database, with rediss:// for TLS, and has no query; "
-    "for everything else, a cluster among it, pass a configuration of GLIDE."
+    "for a cluster it is redis+cluster://host:port,host:port. For everything else pass a configuration of GLIDE."
 )
 
 

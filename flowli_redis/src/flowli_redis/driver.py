@@ -6,9 +6,11 @@ from datetime import timedelta
 from functools import partial
 
 from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
 
-from flowli.resp.driver import RespDriver
+from flowli.resp.driver import Connected, RespDriver
 from flowli.resp.durability import Confirmation, Durability
+from flowli_redis.cluster import ClusterWays
 from flowli_redis.links import Settings
 from flowli_redis.transport import RedisTransport
 
@@ -16,25 +18,28 @@ __all__ = ["RedisDriver"]
 
 
 class RedisDriver(RespDriver):
-    """Keeps jobs in Redis (6.2 or newer) or Valkey, below one prefix, through redis-py.
+    """Keeps jobs in Redis (6.2 or newer) or Valkey, on one server or on a cluster, below one prefix, through redis-py.
 
-    ``source`` is a URL (``redis://``, ``rediss://``, ``unix://``, or ``redis+sentinel://host:port,host:port/name/db``)
-    or a ``redis.asyncio.Redis``, one that a Sentinel made among them, whose settings are taken; the driver opens
-    connections of its own and never uses or closes the client's. Drivers with the same
-    store and prefix see the same jobs. `open` refuses a server that may evict keys, unless ``allow_eviction`` is
-    set: then a full server may drop jobs.
+    ``source`` is a URL (``redis://``, ``rediss://``, ``unix://``, ``redis+sentinel://host:port,host:port/name/db``, or
+    ``redis+cluster://host:port,host:port`` with some nodes of a cluster), a ``redis.asyncio.Redis``, one that a
+    Sentinel made among them, or a ``RedisCluster``, whose settings are taken; the driver opens connections of its own
+    and never uses or closes the client's. Drivers with the same store and prefix see the same jobs. `open` refuses a
+    server that may evict keys, unless ``allow_eviction`` is set: then a full server may drop jobs.
+
+    ``partitions`` is for a new namespace (1 to 256, 1 if not given); one that is there is taken as it is, and refused
+    if another number is given.
 
     ``durability`` says who has a job when `enqueue` returns: "server" (its memory; not a command more is sent), "fsync"
     (its disk; asks for appendonly, and Redis 7.2 or newer, or Valkey), "replica" (as many ``replicas``) or
     "replica_fsync" (the disks of all). What is not confirmed within ``confirm_within`` raises NotDurable.
 
-    DefinitionError for a source or a durability that is none, and for a prefix that is not 1 to 64 letters, digits,
-    ``_``, ``.`` or ``-``.
+    DefinitionError for a source, a durability or a number of partitions that is none, and for a prefix that is not 1 to
+    64 letters, digits, ``_``, ``.`` or ``-``.
     """
 
     def __init__(
         self,
-        source: str | Redis,
+        source: str | Redis | RedisCluster,
         *,
         prefix: str = "default",
         allow_eviction: bool = False,
@@ -65,5 +70,5 @@ class RedisDriver(RespDriver):
         """A closed driver on the same store, with connections of its own."""
         return self._again(partitions=self._partitions)
 
-    def _connect(self, channel: str) -> RedisTransport:
-        return RedisTransport(self._settings, channel)
+    def _connect(self, channel: str) -> Connected:
+        return (ClusterWays if self._settings.nodes else RedisTransport)(self._settings, channel)

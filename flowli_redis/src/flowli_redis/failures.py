@@ -17,7 +17,7 @@ from flowli.errors import DriverError, DriverUnavailable
 from flowli.resp import refusals
 from flowli.resp.refusals import code_of, locked_out, refused, unreachable, untrusted
 
-__all__ = ["cannot_connect", "is_missing_script", "is_not_primary", "refusal"]
+__all__ = ["cannot_connect", "code", "is_missing_script", "is_not_primary", "refusal"]
 
 
 def is_missing_script(reply: object) -> bool:
@@ -28,6 +28,11 @@ def is_missing_script(reply: object) -> bool:
 def is_not_primary(reply: object) -> bool:
     """Whether the server is not the one that takes writes, or is so no longer."""
     return isinstance(reply, ResponseError) and refusals.is_not_primary(_code(reply))
+
+
+def code(reply: object) -> str | None:
+    """Which error the server answered with; None for what is no error."""
+    return _code(reply) if isinstance(reply, RedisError) else None
 
 
 def cannot_connect(where: str, error: BaseException) -> DriverError:
@@ -64,9 +69,11 @@ def _code(error: BaseException) -> str:
 
 # redis-py cuts the code off the text of these.
 _KINDS = {
+    "AskError": "ASK",
     "BusyLoadingError": "LOADING",
     "ClusterDownError": "CLUSTERDOWN",
     "MasterDownError": "MASTERDOWN",
+    "MovedError": "MOVED",
     "NoPermissionError": "NOPERM",
     "NoScriptError": "NOSCRIPT",
     "OutOfMemoryError": "OOM",

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import hiredis
 from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, parse_url
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.exceptions import RedisError, ResponseError
 
 from flowli.errors import DefinitionError
+from flowli.resp.addresses import Address, cluster_of
 from flowli.resp.scripts import Arg
 from flowli_redis.failures import cannot_connect
 from flowli_redis.sentinels import Watch, is_sentinel_url
@@ -37,6 +39,8 @@ _OURS = frozenset(
         "legacy_responses",
         "max_connections",
         "protocol",
+        "redis_connect_func",
+        "response_callbacks",
         "retry",
         "retry_on_error",
         "retry_on_timeout",
@@ -63,20 +67,48 @@ class Settings:
     """Whether the server is fakeredis, an object of this process."""
     watch: Watch | None = None
     """Who says where the server is; None where the options say it."""
+    nodes: tuple[Address, ...] = ()
+    """Some nodes of a cluster; none for one server."""
+    remap: Callable[[tuple[str, int]], tuple[str, int]] | None = None
+    """Where a node is to be reached from here that says it is at that host and port."""
 
     @classmethod
     def of(cls, source: object) -> Settings:
         """The settings of a URL or a client. DefinitionError for anything else."""
         if isinstance(source, str):
-            return cls._of_url(source)
+            cluster = cluster_of(source)
+            return cls._of_url(source) if cluster is None else cls._of_url(cluster[0])._cluster(cluster[1])
         if isinstance(source, Redis):
             pool: Any = source.connection_pool
             if isinstance(pool, SentinelConnectionPool):
                 kind = SSLConnection if issubclass(pool.connection_class, SSLConnection) else Connection
                 return cls._of(kind, pool.connection_kwargs, Watch.of_pool(pool))
             return cls._of(pool.connection_class, pool.connection_kwargs)
-        message = f"RedisDriver takes a URL or a redis.asyncio.Redis, not {type(source).__name__}."
+        if isinstance(source, RedisCluster):
+            return cls._of_cluster(source)
+        message = f"RedisDriver takes a URL, a redis.asyncio.Redis or a RedisCluster, not {type(source).__name__}."
         raise DefinitionError(message)
+
+    @classmethod
+    def _of_cluster(cls, client: Any) -> Settings:
+        nodes = [Address(node.host, int(node.port)) for node in client.nodes_manager.startup_nodes.values()]
+        given: dict[str, Any] = {**client.connection_kwargs, "host": nodes[0].host, "port": nodes[0].port}
+        settings = cls._of(given.pop("connection_class"), given)
+        return settings._cluster(nodes, client.nodes_manager.address_remap)
+
+    def _cluster(self, nodes: Sequence[Address], remap: Any = None) -> Settings:
+        where = f"{self.where.rpartition('/')[0]} (cluster)"
+        return replace(self, where=where, nodes=tuple(nodes), remap=remap)
+
+    def at(self, address: Address) -> Settings:
+        """The settings for one node of the cluster."""
+        host, port = address
+        scheme = self.where.partition("://")[0]
+        return replace(self, options={**self.options, "host": host, "port": port}, where=f"{scheme}://{host}:{port}")
+
+    def reached(self, told: Address) -> Address:
+        """Where a node is to be reached from here that says it is there."""
+        return told if self.remap is None else Address(*self.remap(told))
 
     @classmethod
     def _of_url(cls, url: str) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -10,7 +11,7 @@ from redis.exceptions import RedisError
 
 from flowli.errors import DriverError
 from flowli.resp.hearing import Hearing
-from flowli_redis.links import Link, Settings
+from flowli_redis.links import Link
 
 __all__ = ["Listener"]
 
@@ -20,8 +21,8 @@ _LONGEST_PAUSE = 5.0
 class Listener:
     """Reads messages from its start to its stop, connects again when it has to, and then wakes everybody."""
 
-    def __init__(self, settings: Settings, hearing: Hearing) -> None:
-        self._settings = settings
+    def __init__(self, open: Callable[[], Awaitable[Link]], where: str, hearing: Hearing) -> None:
+        self._open, self._where = open, where
         self._hearing = hearing
         self._subscribed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -29,7 +30,7 @@ class Listener:
     async def start(self, seconds: float) -> None:
         """Subscribe, unless that is done. After ``seconds`` without success go on: readers look again by themselves."""
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._listen(), name=f"flowli outcomes {self._settings.where}")
+            self._task = asyncio.create_task(self._listen(), name=f"flowli outcomes {self._where}")
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._subscribed.wait()
@@ -45,7 +46,7 @@ class Listener:
         pause = 0.05
         while True:
             with suppress(DriverError, RedisError, OSError):
-                link = await Link.open(self._settings)
+                link = await self._open()
                 try:
                     await link.send([("SUBSCRIBE", self._hearing.channel)])
                     pause = 0.05

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
@@ -20,7 +21,7 @@ from flowli_redis.links import CONNECT_SECONDS, Link, Settings
 from flowli_redis.listening import Listener
 from flowli_redis.patience import Patience
 
-__all__ = ["RedisTransport"]
+__all__ = ["RedisTransport", "answers"]
 
 _REPLY_SECONDS = 10.0
 _MOST_LINKS = 16
@@ -41,7 +42,7 @@ class RedisTransport:
         self._sleepers: list[Link] = []
         self._patience = Patience()
         self._hearing = Hearing(channel, self._gate)
-        self._listener = Listener(settings, self._hearing)
+        self._listener = Listener(partial(Link.open, settings), settings.where, self._hearing)
         self._speller = Speller()
 
     def check(self) -> None:
@@ -50,13 +51,18 @@ class RedisTransport:
 
     async def run(self, requests: Sequence[Request], *, writes: bool, waits: float = 0.0) -> Sequence[Any]:
         """The replies to requests sent together, on a connection that nothing waits on."""
+        replies = await self.ask(requests, writes=writes, waits=waits)
+        return answers(self._settings.where, replies, writes=writes)
+
+    async def ask(self, requests: Sequence[Request], *, writes: bool, waits: float = 0.0) -> list[Any]:
+        """As `run`, with the errors of the server among the replies."""
         self.check()
         seconds, slots = _REPLY_SECONDS + waits, self._patient_slots if waits else self._slots
         async with slots:
             link = await self._take(self._idle)
             replies = await self._converse(link, requests, seconds, writes=writes)
             await self._give_back(link, self._idle, replies)
-        return self._answers(replies, writes=writes)
+        return replies
 
     def towards(self, key: str) -> RedisTransport:
         """There is one server, and one way."""
@@ -68,12 +74,17 @@ class RedisTransport:
         self.check()
         if self._settings.in_process:
             return await self._look(keys, seconds, call)
-        pop = ("BZPOPMIN", *keys, f"{seconds:.3f}")
-        link = await self._take(self._sleepers)
-        replies = await self._converse(link, [Plain(pop), call], seconds + _REPLY_SECONDS, writes=True)
-        await self._give_back(link, self._sleepers, replies)
-        popped, reply = self._answers(replies, writes=True)
+        pop = Plain(("BZPOPMIN", *keys, f"{seconds:.3f}"))
+        popped, reply = answers(self._settings.where, await self.doze([pop, call], seconds), writes=True)
         return popped, reply
+
+    async def doze(self, requests: Sequence[Request], seconds: float) -> list[Any]:
+        """As `ask`, on a connection of its own, where one of the requests sleeps for up to ``seconds``."""
+        self.check()
+        link = await self._take(self._sleepers)
+        replies = await self._converse(link, requests, seconds + _REPLY_SECONDS, writes=True)
+        await self._give_back(link, self._sleepers, replies)
+        return replies
 
     async def _look(self, keys: Sequence[str], seconds: float, call: Call) -> tuple[Any, Any]:
         loop = asyncio.get_running_loop()
@@ -144,8 +155,10 @@ class RedisTransport:
         for link in links:
             await link.close()
 
-    def _answers(self, replies: Sequence[Any], *, writes: bool) -> Sequence[Any]:
-        for reply in replies:
-            if isinstance(reply, ResponseError):
-                raise refusal(self._settings.where, reply, maybe_written=writes and len(replies) > 1) from None
-        return replies
+
+def answers(where: str, replies: Sequence[Any], *, writes: bool) -> Sequence[Any]:
+    """The replies, if none is an error of the server's; else that error, as Flowli's."""
+    for reply in replies:
+        if isinstance(reply, ResponseError):
+            raise refusal(where, reply, maybe_written=writes and len(replies) > 1) from None
+    return replies

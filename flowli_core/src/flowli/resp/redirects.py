@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from flowli.errors import DriverUnavailable
-from flowli.resp.namespace import Request, with_questions
+from flowli.resp.namespace import Plain, Request, with_questions
 
 __all__ = ["RIDE_SECONDS", "ride_out"]
 
@@ -29,17 +29,17 @@ async def ride_out(
     """The replies to requests that are sent together, those that were refused so often as RIDE_SECONDS allow.
 
     ``send`` may raise; ``code_of`` says which error a reply is. Requests that were refused are sent again in their
-    order, behind those that were not.
+    order, behind those that were not; and with them what is no script and stands behind one, for it may ask what
+    became of that.
     """
     replies = await send(requests)
-    refused = _refused(replies, code_of)
+    refused = _refused(requests, replies, code_of)
     if not refused:
         return replies
     clock, pause = asyncio.get_running_loop().time, 0.0
     end = clock() + RIDE_SECONDS
     while refused and clock() + pause < end:
         await asyncio.sleep(pause)
-        refused = with_questions(requests, refused)
         pause = min(max(2 * pause, _FIRST_PAUSE), _LONGEST_PAUSE)
         try:
             again = await send([requests[at] for at in refused])
@@ -48,9 +48,13 @@ async def ride_out(
             raise
         for at, reply in zip(refused, again, strict=True):
             replies[at] = reply
-        refused = _refused(replies, code_of)
+        refused = _refused(requests, replies, code_of)
     return replies
 
 
-def _refused(replies: Sequence[Any], code_of: Callable[[object], str | None]) -> list[int]:
-    return [at for at, reply in enumerate(replies) if isinstance(reply, Exception) and code_of(reply) in _UNEXECUTED]
+def _refused(
+    requests: Sequence[Request], replies: Sequence[Any], code_of: Callable[[object], str | None]
+) -> list[int]:
+    found = [at for at, reply in enumerate(replies) if isinstance(reply, Exception) and code_of(reply) in _UNEXECUTED]
+    asks = [at for at, request in enumerate(requests) if found and at > found[0] and isinstance(request, Plain)]
+    return sorted({*found, *asks})
