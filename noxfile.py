@@ -18,7 +18,8 @@ MEMBERS: list[str] = PROJECT["tool"]["uv"]["workspace"]["members"]
 SHIPPED = [member for member in MEMBERS if member != "conformance"]
 THIRD_PARTY = "examples/third_party_driver"
 CONFORM = ("pytest", "-m", "conformance", "-n", "2", "--dist", "loadscope")
-REDIS_PY = ["tests/redis/test_conformance_valkey.py", "tests/redis/test_model.py::TestRedisPyModel"]
+CLUSTER = ["tests/redis/test_conformance_cluster.py", "tests/glide/test_conformance_cluster.py"]
+REDIS_PY = [CLUSTER[0], "tests/redis/test_conformance_valkey.py", "tests/redis/test_model.py::TestRedisPyModel"]
 CONFORMANCE = [
     ("memory", "valkey", ["tests/memory"]),
     ("valkey", "valkey", ["tests/redis", "tests/glide"]),
@@ -69,7 +70,7 @@ def tests(session: nox.Session) -> None:
     install(session, "dev")
     check_style(session)
     check_types(session)
-    session.run("pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
+    session.run("pytest", "-n", "2", "--dist", "loadfile", "-m", "not cluster", *session.posargs)
 
 
 @nox.session
@@ -109,6 +110,18 @@ def conformance(session: nox.Session) -> None:
         session.run(*CONFORM, report, *folders, env={"FLOWLI_TEST_SERVER": server})
     page = "docs/support.md" if "--keep" in session.posargs else str(reports / "support.md")
     session.run("python", "-m", "flowli_conformance.report", page, *sorted(map(str, reports.glob("*.json"))))
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """On three primaries and three replicas of each server: the suite through both clients, and what may happen."""
+    install(session, "dev")
+    for server in ("valkey", "redis-8", "redis-7"):
+        if server == "redis-7" and shutil.which("redis-server") is None:
+            session.warn("no redis-server on PATH (Debian's package is 7.0): it is left out")
+            continue
+        folders = ["tests/cluster", *CLUSTER]
+        session.run("pytest", "-n", "2", "--dist", "loadscope", *folders, env={"FLOWLI_TEST_SERVER": server})
 
 
 @nox.session

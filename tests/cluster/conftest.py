@@ -37,8 +37,7 @@ async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     drivers: list[RedisDriver | GlideDriver] = []
 
     async def make(cluster: Cluster, *, prefix: str, partitions: int | None = None) -> RedisDriver | GlideDriver:
-        url = "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in cluster.nodes)
-        drivers.append(request.param(url, prefix=prefix, partitions=partitions))
+        drivers.append(request.param(cluster.url_of_all, prefix=prefix, partitions=partitions))
         await drivers[-1].open()
         return drivers[-1]
 

@@ -25,10 +25,6 @@ from tests.support.servers import ValkeyServer
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
-def url_of(cluster: Cluster) -> str:
-    return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in cluster.nodes)
-
-
 def slot_of_part(prefix: str, number: int, partitions: int) -> int:
     return slot_of(Keys(prefix, number, partitions).fixed("jobs"))
 
@@ -151,7 +147,7 @@ async def test_the_settings_of_a_client_are_taken(cluster: Cluster) -> None:
 
 async def test_what_one_client_enqueues_the_other_executes(cluster: Cluster) -> None:
     prefix = uuid4().hex
-    ours = [made(url_of(cluster), prefix=prefix, partitions=4) for made in (RedisDriver, GlideDriver)]
+    ours = [made(cluster.url_of_all, prefix=prefix, partitions=4) for made in (RedisDriver, GlideDriver)]
     for driver in ours:
         await driver.open()
     for producer, runner in (ours, reversed(ours)):

@@ -1,39 +1,45 @@
-"""The GLIDE driver keeps every promise of a driver on a cluster."""
+"""The GLIDE driver keeps every promise of a driver on a cluster, also where the namespace is in partitions."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Collection, Iterator
-from typing import ClassVar
+from collections.abc import Callable, Iterator
 from uuid import uuid4
 
 import pytest
 
-from flowli.driver import Ability
 from flowli_conformance import DriverSuite
 from flowli_glide import GlideDriver
-from tests.glide.cluster import configuration, start_cluster
-from tests.support.servers import ValkeyServer
+from tests.support.cluster import Cluster
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    server = asyncio.run(start_cluster(tmp_path_factory.mktemp("cluster")))
-    yield server
-    server.stop()
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    cluster = Cluster(tmp_path_factory.mktemp("cluster")).start()
+    yield cluster
+    cluster.stop()
 
 
 class TestCluster(DriverSuite):
-    abilities: ClassVar[Collection[Ability]] = [Ability.EXAMINE]
-
     @pytest.fixture
-    def make_driver(self, cluster: ValkeyServer) -> Callable[[], GlideDriver]:
+    def make_driver(self, cluster: Cluster) -> Callable[[], GlideDriver]:
         prefix = uuid4().hex
-        return lambda: GlideDriver(configuration(cluster), prefix=prefix)
+        return lambda: GlideDriver(cluster.url_of_all, prefix=prefix)
 
     @pytest.fixture(scope="module")
     @classmethod
-    def store_name(cls, cluster: ValkeyServer) -> str:
-        return f"{cluster.product}, cluster of one"
+    def store_name(cls, cluster: Cluster) -> str:
+        return cluster.product
+
+
+class TestPartitions(DriverSuite):
+    @pytest.fixture
+    def make_driver(self, cluster: Cluster) -> Callable[[], GlideDriver]:
+        prefix = uuid4().hex
+        return lambda: GlideDriver(cluster.url_of_all, prefix=prefix, partitions=4)
+
+    @pytest.fixture(scope="module")
+    @classmethod
+    def store_name(cls, cluster: Cluster) -> str:
+        return f"{cluster.product}, 4 partitions"

@@ -54,6 +54,11 @@ class Cluster:
         return self.running[0].url
 
     @property
+    def url_of_all(self) -> str:
+        """Of the cluster, as drivers take it: all nodes, whether they run or not."""
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+
+    @property
     def product(self) -> str:
         """Such as ``Valkey 9.1.2, cluster of 3 + 3``."""
         return f"{self.nodes[0].product}, cluster of {self._primaries} + {self._primaries * self._replicas}"
