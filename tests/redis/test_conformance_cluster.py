@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from flowli.driver import Ability
 from flowli_conformance import DriverSuite
 from flowli_redis import RedisDriver
 from tests.support.cluster import Cluster
@@ -22,6 +23,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 class TestCluster(DriverSuite):
+    abilities: ClassVar[Collection[Ability]] = [Ability.EXAMINE]
+
     @pytest.fixture
     def make_driver(self, cluster: Cluster) -> Callable[[], RedisDriver]:
         prefix = uuid4().hex
@@ -34,6 +37,8 @@ class TestCluster(DriverSuite):
 
 
 class TestPartitions(DriverSuite):
+    abilities: ClassVar[Collection[Ability]] = [Ability.EXAMINE]
+
     @pytest.fixture
     def make_driver(self, cluster: Cluster) -> Callable[[], RedisDriver]:
         prefix = uuid4().hex
