@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from flowli.errors import DriverUnavailable
-from flowli.resp.namespace import Plain, Request, with_questions
+from flowli.resp.namespace import Plain, Request
 
 __all__ = ["RIDE_SECONDS", "ride_out"]
 
@@ -52,9 +52,7 @@ async def ride_out(
     return replies
 
 
-def _refused(
-    requests: Sequence[Request], replies: Sequence[Any], code_of: Callable[[object], str | None]
-) -> list[int]:
+def _refused(requests: Sequence[Request], replies: Sequence[Any], code_of: Callable[[object], str | None]) -> list[int]:
     found = [at for at, reply in enumerate(replies) if isinstance(reply, Exception) and code_of(reply) in _UNEXECUTED]
     asks = [at for at, request in enumerate(requests) if found and at > found[0] and isinstance(request, Plain)]
     return sorted({*found, *asks})
