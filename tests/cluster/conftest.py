@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -36,8 +36,8 @@ async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     """Makes and opens drivers of one client library, and closes them behind the test."""
     drivers: list[RedisDriver | GlideDriver] = []
 
-    async def make(cluster: Cluster, *, prefix: str, partitions: int | None = None) -> RedisDriver | GlideDriver:
-        drivers.append(request.param(cluster.url_of_all, prefix=prefix, partitions=partitions))
+    async def make(cluster: Cluster, **options: Any) -> RedisDriver | GlideDriver:
+        drivers.append(request.param(cluster.url_of_all, **options))
         await drivers[-1].open()
         return drivers[-1]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from flowli.driver import Claim, Driver, Exchanged, Millis, Settlement, State, Turn
-from flowli.errors import DriverUnavailable
+from flowli.errors import DriverUnavailable, NotDurable
 from flowli.ids import make_id
 from flowli.repeat import repeat
 from tests.support.jobs import job_of
@@ -19,6 +19,7 @@ from tests.support.polling import eventually
 __all__ = ["Load", "under_load"]
 
 _AT_ONCE = 20
+_FURTHER = 200
 _LEASE = Millis(5_000)
 
 
@@ -40,7 +41,12 @@ class Load:
         while True:
             number += 1
             turn, jobs = Turn(name, number), [job_of(make_id()) for _ in range(_AT_ONCE)]
-            await repeat(partial(self.driver.enqueue, jobs, turn=turn), within=60)
+            while True:
+                try:
+                    await repeat(partial(self.driver.enqueue, jobs, turn=turn), within=60)
+                    break
+                except NotDurable:
+                    await asyncio.sleep(0.05)
             self.asked.update(job.id for job in jobs)
             await asyncio.sleep(0.005)
 
@@ -58,6 +64,15 @@ class Load:
                 Settlement(lease.id, lease.queue, lease.token, State.COMPLETED, b"") for lease in found.leases
             ]
 
+    async def goes_on(self) -> None:
+        """Return when some hundred further jobs have been executed."""
+        before = len(self.done)
+
+        async def has_done_more() -> bool:
+            return len(self.done) > before + _FURTHER
+
+        await eventually(has_done_more, within=60, what="work that goes on")
+
     async def _exchange(self, settlements: Sequence[Settlement], claim: Claim) -> Exchanged:
         while True:
             try:
@@ -74,20 +89,13 @@ async def under_load(driver: Driver, *, runners: int = 2) -> AsyncGenerator[Load
     producing = [asyncio.create_task(load.produce(f"producer-{n}")) for n in range(2)]
     working = [asyncio.create_task(load.work(f"runner-{n}")) for n in range(runners)]
 
-    async def is_under_way() -> bool:
-        return len(load.done) > 200
-
-    async def has_done_more(than: int) -> bool:
-        return len(load.done) > than + 200
-
     async def is_done() -> bool:
         return load.asked <= load.done.keys()
 
     try:
-        await eventually(is_under_way, what="the first two hundred jobs")
+        await load.goes_on()
         yield load
-        before = len(load.done)
-        await eventually(lambda: has_done_more(before), within=60, what="work that goes on behind it")
+        await load.goes_on()
         await _end(producing)
         await eventually(is_done, within=60, what="the execution of everything that was asked for")
     finally:

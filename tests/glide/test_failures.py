@@ -36,6 +36,7 @@ SAID = "An error was signalled by the server: - "
         (f"{SAID}MasterDown: {CANARY}", DriverUnavailable, "MASTERDOWN"),
         (f"{SAID}TryAgain: {CANARY}", DriverUnavailable, "TRYAGAIN"),
         (f"MISCONF: {CANARY}", DriverUnavailable, "MISCONF"),
+        ("WAIT cannot be used with replica instances.", DriverUnavailable, "READONLY"),
         (f"BrokenPipe: Cluster: Failed to receive command response {CANARY}", DriverUnavailable, "BrokenPipe"),
         (f"{SAID}PermissionDenied: User {CANARY} has no permissions", DriverError, "NOPERM"),
         (f"WRONGTYPE: {CANARY}", DriverError, "WRONGTYPE"),

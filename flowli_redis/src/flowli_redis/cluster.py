@@ -28,7 +28,7 @@ from flowli_redis.links import CONNECT_SECONDS, Link, Settings
 from flowli_redis.listening import Listener
 from flowli_redis.transport import RedisTransport, answers
 
-__all__ = ["ClusterWays"]
+__all__ = ["ClusterWays", "Way"]
 
 _ASKING = Plain(("ASKING",))
 _Ask = Callable[[RedisTransport, Sequence[Request]], Awaitable[list[Any]]]

@@ -33,7 +33,12 @@ class Denied(DriverError):
 
 
 def code_of(text: str) -> str:
-    """The first word of an error reply, or the one that a server before 7.0 hides behind `ERR Error running script`."""
+    """The first word of an error reply, or the one that a server before 7.0 hides behind `ERR Error running script`.
+
+    A WAIT that has met a server which is no primary any more is answered in words; its code is READONLY here.
+    """
+    if "cannot be used with replica" in text:
+        return "READONLY"
     first = _CODE.match(text)
     if first is None or first[1] == "ERR":
         inner = _INNER_CODE.search(text)
