@@ -21,11 +21,14 @@ _Source: TypeAlias = str | GlideClientConfiguration | GlideClusterClientConfigur
 class GlideDriver(RespDriver):
     """Keeps jobs in Valkey or Redis (6.2 or newer), on one server or on a cluster, below one prefix, through GLIDE.
 
-    ``source`` is a URL (``redis://``, ``rediss://``, ``valkey://``, ``valkeys://``) of one server, a configuration of
-    GLIDE, or a client, whose configuration is taken; the driver makes clients of its own and never uses or closes the
-    user's. On a cluster all keys of a prefix are in one slot. Drivers with the same store and prefix see the same
-    jobs, through whichever client library. `open` refuses a server that may evict keys, unless ``allow_eviction`` is
-    set: then a full server may drop jobs.
+    ``source`` is a URL of one server (``redis://``, ``rediss://``, ``valkey://``, ``valkeys://``) or of a cluster
+    (``redis+cluster://host:port,host:port`` with some of its nodes), a configuration of GLIDE, or a client, whose
+    configuration is taken; the driver makes clients of its own and never uses or closes the user's. Drivers with the
+    same store and prefix see the same jobs, through whichever client library. `open` refuses a server that may evict
+    keys, unless ``allow_eviction`` is set: then a full server may drop jobs.
+
+    ``partitions`` is for a new namespace (1 to 256, 1 if not given); one that is there is taken as it is, and refused
+    if another number is given. All keys of a partition are in one slot.
 
     ``durability`` says who has a job when `enqueue` returns: "server" (its memory; not a command more is sent), "fsync"
     (its disk; asks for appendonly, and Redis 7.2 or newer, or Valkey), "replica" (as many ``replicas``) or
