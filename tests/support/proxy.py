@@ -166,6 +166,9 @@ class ChaosProxy:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections += 1
+        if not self.fault.accepts:  # it was accepted a moment before
+            _reset(writer)
+            return
         task = asyncio.create_task(_Wire(self, self._connections).carry(reader, writer))
         self._carriers.add(task)
         task.add_done_callback(self._carriers.discard)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,18 @@ from tests.support.outside import outside
 from tests.support.proxy import ChaosProxy
 from tests.support.resp import take_frame
 from tests.support.servers import ValkeyServer
-from tests.support.trouble import CutAfter, CutBefore, HoldAfter
+from tests.support.trouble import (
+    Blackhole,
+    CutAfter,
+    CutBefore,
+    Delay,
+    Fault,
+    HalfOpen,
+    HoldAfter,
+    Narrow,
+    Refuse,
+    ResetEvery,
+)
 
 FRAMES = [
     b"+OK\r\n",
@@ -116,3 +128,51 @@ async def test_with_a_certificate_it_is_a_tls_server(valkey_server: ValkeyServer
         async with outside(proxy.url) as stranger:
             with pytest.raises(ConnectionError, match="certificate verify failed"):
                 await stranger.ask("PING")
+
+
+def test_a_port_that_refuses_serves_again_later(proxy: ChaosProxy) -> None:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as standing:
+        standing.sendall(b"*1\r\n$4\r\nPING\r\n")
+        assert standing.recv(100) == b"+PONG\r\n"
+        proxy.set(Refuse())
+        with suppress(ConnectionResetError):
+            assert standing.recv(100) == b""
+    with pytest.raises(ConnectionRefusedError):
+        _ask(proxy.port, ("PING",))
+    proxy.set(Fault())
+    assert _ask(proxy.port, ("PING",)) == b"+PONG\r\n"
+
+
+def test_every_second_request_is_cut_before_and_after_by_turns(proxy: ChaosProxy, valkey_server: ValkeyServer) -> None:
+    key = uuid4().hex
+    proxy.set(ResetEvery(2))
+    heard = [_ask(proxy.port, ("INCR", key)) for _ in range(8)]
+    assert heard == [b":1\r\n", b"", b":2\r\n", b"", b":4\r\n", b"", b":5\r\n", b""]
+    assert _ask(valkey_server.port, ("INCR", key)) == b":7\r\n"
+
+
+@pytest.mark.parametrize(("fault", "executed"), [(Blackhole(), b":0\r\n"), (HalfOpen(), b":5\r\n")])
+def test_silence_is_no_end_of_a_connection(
+    proxy: ChaosProxy, valkey_server: ValkeyServer, fault: Fault, executed: bytes
+) -> None:
+    key = uuid4().hex
+    proxy.set(fault)
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=0.5) as connection:
+        connection.sendall(f"*3\r\n$3\r\nSET\r\n$32\r\n{key}\r\n$5\r\nvalue\r\n".encode())
+        with pytest.raises(TimeoutError):
+            connection.recv(100)
+        assert fault.happened.is_set()
+        assert _ask(valkey_server.port, ("STRLEN", key)) == executed
+        proxy.set(Fault())
+        connection.settimeout(10)
+        connection.sendall(b"*1\r\n$4\r\nPING\r\n")
+        assert connection.recv(100) == b"+PONG\r\n"
+
+
+@pytest.mark.parametrize("fault", [Delay(0.2, jitter=0.05), Narrow(100)])
+def test_a_slow_connection_carries_all_in_order(proxy: ChaosProxy, fault: Fault) -> None:
+    key = uuid4().hex
+    proxy.set(fault)
+    began = time.monotonic()
+    assert _ask(proxy.port, ("INCR", key), ("INCR", key)) == b":1\r\n:2\r\n"
+    assert time.monotonic() - began >= 0.3
