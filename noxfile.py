@@ -37,6 +37,10 @@ NIGHTLY = [
     ("simulation", "tests/faults/test_simulation.py"),
     ("cron", "tests/faults/test_cron_oracle.py"),
 ]
+DISTURBED = ["tests/crash", *(f"tests/durability/test_{name}.py" for name in ("failover", "levels", "restarts", "tls"))]
+DISTURBED += ["tests/security/test_acl.py"]
+"""What else makes trouble, through either client: every crash point, failover, restarts, TLS, a user without rights."""
+
 LOCKED = ["pyproject.toml", *(f"{member}/pyproject.toml" for member in MEMBERS)]
 
 
@@ -132,17 +136,12 @@ def faults(session: nox.Session) -> None:
     """
     install(session, "dev")
     server, client, *options = [*session.posargs, *("valkey", "redis")[len(session.posargs) :]]
-    tier = ["-m", "quick"] if "--quick" in options else []
+    is_quick = "--quick" in options
     more = [option for option in options if option != "--quick"]
+    places = ["tests/faults", "-m", "quick"] if is_quick else ["tests/faults", *DISTURBED]
+    meant = ["-k", f"not {'glide' if client == 'redis' else 'redis'}"]
     env = {"FLOWLI_TEST_SERVER": server, "FLOWLI_TEST_CLIENT": client}
-    session.run("pytest", "-n", "2", "--dist", "worksteal", "tests/faults", *tier, *more, env=env)
-
-
-@nox.session
-def soak(session: nox.Session) -> None:
-    """An hour of work under a seeded nemesis: `nox -s soak -- --minutes 60 --seed N --out docs/soak.md`."""
-    install(session, "dev")
-    session.run("python", "-m", "tests.faults.soak", *session.posargs)
+    session.run("pytest", "-n", "2", "--dist", "worksteal", *places, *meant, *more, env=env)
 
 
 @nox.session

@@ -65,7 +65,7 @@ async def test_a_kill_at_any_request_of_a_runner_loses_nothing(
     fault = hold(number)
     proxy.set(fault)
     await lab.send(lab.app.naps.enqueue, 0.5)
-    await lab.send(lab.app.fails_twice.enqueue, SECRET)
+    await lab.send(lab.app.fails_twice.enqueue, SECRET, queue="other")
     await lab.send(lab.app.leaves_nothing.enqueue, SECRET, id=f"{UNKEPT}{number}")
     await lab.until(lambda: _has_happened(fault), f"request {number}")
     with lab.ledger.trouble("kill", victim.pid):

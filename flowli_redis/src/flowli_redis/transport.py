@@ -23,7 +23,7 @@ from flowli_redis.patience import Patience
 
 __all__ = ["RedisTransport", "answers"]
 
-_REPLY_SECONDS = 10.0
+_REPLY_SECONDS = 5.0
 _MOST_LINKS = 16
 _LOOK_SECONDS = 0.01
 """Between two looks at a store in this process, whose blocking commands cannot be taken back."""
