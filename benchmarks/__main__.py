@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from benchmarks import plots, report
 from benchmarks.contestants import Contestant
@@ -66,13 +67,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _tell(f"{name}, {rounds} rounds on {about['server']}")
         began = time.monotonic()
         part = [one for one in present if name in one.measures]
-        found = run_measure(lab, measure, part, rounds, _tell) if part else {}
-        took = f"{time.monotonic() - began:.0f} s"
-        raw["measures"][name] = {
-            "about": {**report.describe(about["server"]), "rounds": rounds, "scale": lab.scale, "took": took},
-            "contestants": found,
-        }
-        save(folder / "figures.json", raw)
+        taken = {**report.describe(about["server"]), "rounds": rounds, "scale": lab.scale}
+
+        def keep(found: dict[str, Any], name: str = name, began: float = began, taken: dict[str, Any] = taken) -> None:
+            took = f"{time.monotonic() - began:.0f} s"
+            raw["measures"][name] = {"about": {**taken, "took": took}, "contestants": found}
+            save(folder / "figures.json", raw)
+
+        keep(run_measure(lab, measure, part, rounds, _tell, keep) if part else {})
         report.write(raw, folder / "README.md", plots.draw(raw, folder))
     _tell(f"the report is {folder / 'README.md'}")
     return int(any(one["failed"] for name in measures for one in raw["measures"][name]["contestants"].values()))

@@ -23,9 +23,14 @@ Raw: TypeAlias = dict[str, Any]
 
 
 def run_measure(
-    lab: Lab, measure: Measure, contestants: Sequence[Contestant], rounds: int, tell: Callable[[str], None]
+    lab: Lab,
+    measure: Measure,
+    contestants: Sequence[Contestant],
+    rounds: int,
+    tell: Callable[[str], None],
+    keep: Callable[[dict[str, Any]], None] = lambda found: None,
 ) -> dict[str, Any]:
-    """The figures of each contestant in each round. One that fails is noted, tried again in the next round, and no more
+    """The figures of each contestant in each round, kept after each. One that fails is noted, tried again in the next round, and no more
     once it has failed twice."""
     found: dict[str, Any] = {one.name: {"rounds": [], "failed": []} for one in contestants}
     for number in range(rounds):
@@ -42,6 +47,7 @@ def run_measure(
                 said = f"{type(exc).__name__}: {exc}"
                 cell["failed"].append(said)
             tell(f"    round {number + 1} {contestant.name:24} {time.monotonic() - began:5.1f} s  {said}")
+        keep(found)
     return found
 
 
