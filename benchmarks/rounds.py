@@ -30,8 +30,8 @@ def run_measure(
     tell: Callable[[str], None],
     keep: Callable[[dict[str, Any]], None] = lambda found: None,
 ) -> dict[str, Any]:
-    """The figures of each contestant in each round, kept after each. One that fails is noted, tried again in the next round, and no more
-    once it has failed twice."""
+    """The figures of each contestant in each round, kept after each round. One that fails is noted, tried again in the
+    next round, and no more once it has failed twice."""
     found: dict[str, Any] = {one.name: {"rounds": [], "failed": []} for one in contestants}
     for number in range(rounds):
         place = number % len(contestants)
