@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support.polling import eventually, eventually_sync
 
-__all__ = ["RunnerProcess"]
+__all__ = ["ROOT", "RunnerProcess"]
 
 ROOT = Path(__file__).parents[2]
 _SIGTERM = signal.SIGTERM
@@ -23,10 +23,16 @@ class RunnerProcess:
     """One `flowli runner APP`. It logs into a file, and is ready when it says so (`ready`)."""
 
     def __init__(
-        self, folder: Path, app: str, *, options: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        app: str,
+        *,
+        options: tuple[str, ...] = (),
+        environment: Mapping[str, str] | None = None,
+        python: str = sys.executable,
     ) -> None:
         self.log = folder / f"runner-{time.monotonic_ns()}.log"
-        command = [sys.executable, "-m", "flowli", "runner", app, *options]
+        command = [python, "-m", "flowli", "runner", app, *options]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 command,
