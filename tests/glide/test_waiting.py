@@ -78,12 +78,13 @@ async def test_a_wait_reuses_its_client(driver: GlideDriver, client: Outside) ->
 
 
 async def test_a_cancelled_subscription_leaves_nothing_behind(own_server: ValkeyServer, operator: Outside) -> None:
-    await operator.ask("ACL", "SETUSER", "deaf", "on", ">secret", "~*", "resetchannels", "+@all")
+    await operator.ask("ACL", "SETUSER", "deaf", "on", ">secret", "~*", "allchannels", "+@all")
     loop, said = asyncio.get_running_loop(), list[str]()
     loop.set_exception_handler(lambda _, context: said.append(str(context)))
     driver = GlideDriver(f"redis://deaf:secret@127.0.0.1:{own_server.port}")
     await driver.open()
     await driver.enqueue([job_of("a")])
+    await operator.ask("ACL", "SETUSER", "deaf", "resetchannels")
     waiting = asyncio.create_task(driver.outcomes(["a"], wait=Millis(60_000)))
 
     async def subscribing() -> bool:

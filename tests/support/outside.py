@@ -29,6 +29,11 @@ class Outside:
         """Who is connected."""
         return list(await self._client.client_list())
 
+    async def calls(self, *commands: str) -> list[int]:
+        """How often each of these commands was called so far."""
+        stats = await self._client.info("commandstats")
+        return [stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in commands]
+
     async def connections_received(self) -> int:
         """How many connections there have been."""
         return int((await self._client.info("stats"))["total_connections_received"])

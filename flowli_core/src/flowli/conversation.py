@@ -95,6 +95,10 @@ class Conversation:
             return Millis(time.time_ns() // 1_000_000)
         return Millis(self._last.now + int((time.monotonic() - self._heard_at) * 1000))
 
+    def heard_now(self) -> Millis | None:
+        """The same; None as long as the store has not said what time it is."""
+        return None if self._last is None else self.store_now()
+
     @property
     def schedules_are_due(self) -> bool:
         at = self._schedule_at

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 
 from flowli.driver import Driver, Millis, RunnerNote
 from flowli.journal import logger
@@ -21,10 +22,18 @@ _LAST_CALL_S = 0.5
 
 
 class Presence:
-    """One runner's announcements."""
+    """One runner's announcements. ``now`` is the store's clock, None as long as the runner has not heard of it."""
 
-    def __init__(self, driver: Driver, runner: str, queues: tuple[str, ...] | None, jobs: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        runner: str,
+        queues: tuple[str, ...] | None,
+        jobs: tuple[str, ...],
+        now: Callable[[], Millis | None],
+    ) -> None:
         self._driver = driver
+        self._now = now
         self._runner = runner
         self._queues = queues
         self._note = encode_note(host=socket.gethostname(), pid=os.getpid(), jobs=jobs)
@@ -41,8 +50,10 @@ class Presence:
 
     async def _say(self, alive_for: int) -> None:
         try:
-            view = await self._driver.overview(())
-            until = Millis(view.now + alive_for) if alive_for else Millis(0)
+            now = self._now()
+            if now is None:
+                now = (await self._driver.overview(())).now
+            until = Millis(now + alive_for) if alive_for else Millis(0)
             note = RunnerNote(id=self._runner, queues=self._queues, note=self._note, alive_until=until)
             await self._driver.announce(note)
         except Exception as exc:

@@ -53,7 +53,7 @@ class Shift:
         self._backlog = Backlog(self._hand_back)
         self._pace = Pace()
         self._is_to_start = False
-        self._presence = Presence(driver, terms.runner, terms.queues, tuple(core.jobs))
+        self._presence = Presence(driver, terms.runner, terms.queues, tuple(core.jobs), self._talk.heard_now)
         self._readiness = Readiness(lambda: self.is_consuming, terms.poll / 1000)
         self._stopping = False
         self._hurried = asyncio.Event()

@@ -36,6 +36,9 @@ _SETTLED = {
 
 _STATES = {state: (letter, state.is_terminal) for state, letter in LETTERS.items()}
 
+_MOMENT = 0.1
+"""Seconds for which what a wait ended with is still how things are, but for what tokens tell."""
+
 LONGEST_SLEEP = 2.0
 """Seconds between two looks of a waiting claim: the price of a wake-up that died with the runner that took it."""
 
@@ -50,6 +53,9 @@ async def exchange(
         return exchanged(settled_of(replies), Millis(int(replies[-1][0])))
     if claim.queues is None:
         await space.queues()
+    known = None if settlements or now is not None else _found_idle(space, claim)
+    if known is not None:
+        return await _wait(space, claim, *known, now)
     names = names_of(space, claim)
     replies = await space.transport.run([*calls, claim_call(space, claim, names, now)], writes=True)
     first = claimed(settled_of(replies[:-1]), replies[-1], claim)
@@ -82,7 +88,25 @@ async def _wait(space: Namespace, claim: Claim, first: Exchanged, reply: Any, no
         found = claimed(first.settled, reply, claim)
         recovered += found.recovered
     note_queues(space, claim, reply)
+    if not (found.leases or found.more or reply[11]):
+        space.idle[claim.queues and tuple(claim.queues)] = time.monotonic(), found, reply
     return replace(found, recovered=recovered)
+
+
+def _found_idle(space: Namespace, claim: Claim) -> tuple[Exchanged, Any] | None:
+    """What the last wait for these queues ended with a moment ago, if it was nothing: this one begins with its sleep.
+
+    Whatever came since has pushed a token, which ends the sleep at once.
+    """
+    at, found, reply = space.idle.pop(claim.queues and tuple(claim.queues), (0.0, None, None))
+    passed = time.monotonic() - at
+    if found is None or claim.wait <= 0 or claim.limit <= 0 or passed > _MOMENT:
+        return None
+    later = Millis(found.now + int(passed * 1000))
+    instants = [until for until in (found.next_at, found.schedule_at) if until is not None]
+    if min(instants, default=later + 1) <= later:
+        return None
+    return replace(found, settled=(), recovered=(), now=later), reply
 
 
 def sleep_before(found: Exchanged, now: Millis | None) -> float:
