@@ -26,7 +26,7 @@ from tests.faults.oracle import Moment, calendar, draw, expected, transitions, w
 pytestmark = [pytest.mark.quick, pytest.mark.timeout(3_600)]
 
 _IS_NIGHT = os.environ.get("FLOWLI_PROFILE") == "nightly"
-_EACH = 4 if _IS_NIGHT else 2
+_EACH = 2
 """Expressions for each transition."""
 _SAMPLE = 120
 _CALENDARS = 4_000 if _IS_NIGHT else 400
