@@ -196,6 +196,43 @@ async def test_a_handler_that_blocks_its_loop_keeps_its_lease() -> None:
 
 
 @pytest.mark.slow
+async def test_what_ended_while_its_neighbour_blocks_the_loop_keeps_its_lease_until_it_is_settled(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A soak found it: the handler was over, its outcome could not be sent, and its lease was renewed no more."""
+    calls: list[str] = []
+    over = threading.Event()
+
+    async def rival() -> None:
+        async with Runner(runtime(brief, driver=driver.twin()), lease="300ms", poll_interval="20ms"):
+            await asyncio.to_thread(over.wait, 20)
+
+    beside = threading.Thread(target=lambda: asyncio.run(rival()))
+
+    @job
+    async def brief() -> str:
+        calls.append("brief")
+        return "done"
+
+    @job
+    async def block() -> None:
+        beside.start()
+        block_the_thread(1.0)
+
+    driver = MemoryDriver()
+    flowli = runtime(brief, block, driver=driver)
+    handle = await flowli.use(brief).enqueue()
+    await flowli.use(block).enqueue()
+    async with Runner(flowli, lease="300ms"):
+        assert await handle.result(timeout=20) == "done"
+    over.set()
+    await asyncio.to_thread(beside.join)
+    found = await record(flowli, handle.id)
+    assert (calls, found.attempts_made, found.deliveries) == (["brief"], 1, 0)
+    assert "was lost" not in caplog.text
+
+
+@pytest.mark.slow
 async def test_a_runner_that_cannot_renew_stops_its_handler_and_settles_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

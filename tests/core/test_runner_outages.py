@@ -99,7 +99,7 @@ async def test_a_conversation_says_whether_the_store_answers() -> None:
     await driver.open()
     driver.is_down = True
     terms = Terms(runner="me", queues=None, lease_for=Millis(30_000), poll=Millis(1_000))
-    talk = Conversation(driver, terms, Journal(), lambda leases, ends_at: None)
+    talk = Conversation(driver, terms, Journal(), lambda leases, ends_at: None, lambda holds: None)
     assert talk.is_connected
     call = asyncio.create_task(talk.exchange(talk.claim(1)))
     await until(lambda: not talk.is_connected, "the outage is noticed")
@@ -130,7 +130,7 @@ async def test_leases_that_come_with_a_repeated_claim_end_when_they_end() -> Non
     flowli = runtime(echo, driver=driver)
     await flowli.use(echo).enqueue("x")
     terms = Terms(runner="me", queues=None, lease_for=Millis(30_000), poll=Millis(1_000))
-    talk = Conversation(driver, terms, Journal(), lambda leases, ends_at: ends.append(ends_at))
+    talk = Conversation(driver, terms, Journal(), lambda leases, ends_at: ends.append(ends_at), lambda holds: None)
     now = asyncio.get_running_loop().time()
     await talk.exchange(talk.claim(1))
     assert len(ends) == 1

@@ -44,9 +44,9 @@ class Account:
 
     @cached_property
     def runs(self) -> Mapping[str, Sequence[Run]]:
-        """By job, in the order in which they began."""
+        """By job, in the order of their leases: one that was paused may begin after its successor."""
         found: dict[str, list[Run]] = defaultdict(list)
-        for run in self.history.runs:
+        for run in sorted(self.history.runs, key=lambda run: run.token):
             found[run.job].append(run)
         return found
 
@@ -113,8 +113,8 @@ def _fenced(account: Account, job: str, runs: Sequence[Run]) -> Iterator[str]:
     if len(set(tokens)) != len(tokens):
         yield f"I4: {job} got a token twice: {tokens}"
     for run, following in pairwise(runs):
-        if following.token < run.token and not account.windows_over(run):
-            yield f"I4: {job} got tokens that do not increase: {tokens}"
+        if following.began < run.began and not account.windows_over(run):
+            yield f"I4: {job} was given a token that is smaller than one before, and no trouble explains it: {tokens}"
     record = account.records.get(job)
     won = None if record is None else _winner(record)
     if won is not None and won < max(tokens):

@@ -19,6 +19,7 @@ from flowli.driver import Driver
 from flowli.ids import make_id
 from flowli.reading import read_job
 from flowli.records import JobRecord
+from flowli.repeat import repeat
 from flowli.resp.faults import FAULTS
 from tests.faults.app import New, environment, runtime
 from tests.faults.checker import Account, check
@@ -40,7 +41,7 @@ R = TypeVar("R")
 
 async def inconsistencies(driver: Driver) -> list[str]:
     """What contradicts itself in a store. Late work, settings and the like are not meant."""
-    found = (await examine(driver)).findings
+    found = (await repeat(lambda: examine(driver))).findings
     return [f"I7: {one.code} {one.subject}: {one.message}" for one in found if one.code in FAULTS]
 
 

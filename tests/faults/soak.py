@@ -91,7 +91,7 @@ class Soak:
         return counts.queued + counts.scheduled + counts.active == 0
 
     async def _look_again_and_again(self) -> None:
-        driver = await self.crew.apps[0].__flowli__.driver("a soak")
+        driver, said = await self.crew.apps[0].__flowli__.driver("a soak"), 0
         while True:
             await lasts(_LOOK_S)
             async with self.nemesis.free:
@@ -104,6 +104,9 @@ class Soak:
                 if not runner.is_alive and not runner.expected_to_end:
                     self.found.append(f"I11: a runner ended with status {runner.status}: {runner.said[-500:]}")
             logger.info("%d faults, %d findings", sum(self.nemesis.made.values()), len(self.found))
+            for finding in self.found[said:]:
+                logger.warning("%s", finding)
+            said = len(self.found)
 
     def _account(self) -> None:
         self.history = self.crew.ledger.read()

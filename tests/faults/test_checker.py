@@ -71,6 +71,7 @@ BROKEN: dict[str, tuple[Account, str]] = {
     ),
     "the same token twice": (account(ONE._replace(outcome="raised"), LATER._replace(token=10)), "I4"),
     "a smaller token later": (account(ONE._replace(outcome="raised", token=30), LATER, records=WON), "I4"),
+    "began after its successor": (account(ONE._replace(began=120.0, ended=121.0), LATER, records=WON), "I4"),
     "a stale outcome": (account(ONE._replace(outcome="raised"), LATER), "I4"),
     "two at once": (account(ONE._replace(ended=115.0, outcome="stopped"), LATER, records=WON), "I5"),
     "failures from nowhere": (account(records={"a": record(failures=1)}), "I12"),
@@ -93,6 +94,9 @@ EXPLAINED: dict[str, Account] = {
     ),
     "the server went down before it was settled": account(
         ONE, LATER, records=WON, windows=(Window("server", "kill", 100.9, 105.0),)
+    ),
+    "began after its successor, for it was paused": account(
+        ONE._replace(began=120.0, ended=121.0), LATER, records=WON, windows=(Window("stop", "7", 105.0, 119.9),)
     ),
     "a failure and its retry": account(
         ONE._replace(outcome="raised"), LATER, records={"a": record(token=20, failures=1)}

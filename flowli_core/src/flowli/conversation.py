@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from flowli.driver import Claim, Driver, Exchanged, Lease, Millis, Settled, Settlement, Turn
+from flowli.driver import Claim, Driver, Exchanged, Hold, Lease, Millis, Settled, Settlement, Turn
 from flowli.errors import DriverUnavailable
 from flowli.ids import make_id
 from flowli.journal import Journal, logger
@@ -41,15 +41,22 @@ class Terms:
 
 
 class Conversation:
-    """One runner's exchange. ``started`` gets new leases, and the monotonic second at which they end, or later."""
+    """One runner's exchange. ``started`` gets new leases, and the monotonic second at which they end, or later;
+    ``settled`` hears of those whose outcome the store has answered for."""
 
     def __init__(
-        self, driver: Driver, terms: Terms, journal: Journal, started: Callable[[Sequence[Lease], float], None]
+        self,
+        driver: Driver,
+        terms: Terms,
+        journal: Journal,
+        started: Callable[[Sequence[Lease], float], None],
+        settled: Callable[[Sequence[Hold]], None],
     ) -> None:
         self._driver = driver
         self._terms = terms
         self._journal = journal
         self._started = started
+        self._settled = settled
         self._turn = Turn(make_id(), 0)
         self._outbox: list[Verdict] = []
         self._unsure: set[tuple[str, int]] = set()
@@ -151,7 +158,9 @@ class Conversation:
             self._outbox[:0] = verdicts
             self._unsure.update((verdict.settlement.id, verdict.settlement.token) for verdict in verdicts)
             raise
-        self._report(verdicts, answer.settled, repeated)
+        if verdicts:
+            self._settled([Hold(one.queue, one.id, one.token) for one, *_ in verdicts])
+            self._report(verdicts, answer.settled, repeated)
         if claim is not None:
             self._unanswered = None
             self._hear(answer)

@@ -37,8 +37,8 @@ _BATCH = 1_000
 
 
 class Leases:
-    """The leases that a runner holds. `add` and `drop` may be called from any thread; ``tell`` is called in the event
-    loop that made this object."""
+    """The leases that a runner holds. `add`, `end` and `drop` may be called from any thread; ``tell`` is called in the
+    event loop that made this object."""
 
     def __init__(self, driver: Driver, lease_s: float, tell: Callable[[Hold, Why], None]) -> None:
         self._twin = driver.twin()
@@ -48,6 +48,7 @@ class Leases:
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._ends: dict[Hold, float] = {}
+        self._over: set[Hold] = set()
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
         self._closed = False
@@ -73,16 +74,28 @@ class Leases:
         """Whether a lease that ends then (monotonic seconds) would have to be given up at once."""
         return ends_at - self._margin_s <= time.monotonic()
 
-    def drop(self, hold: Hold) -> None:
-        """This attempt is over: its lease needs no more renewals."""
+    def end(self, hold: Hold) -> None:
+        """This attempt is over. Its lease is kept until the outcome is written; what becomes of it is no news."""
         with self._lock:
-            self._ends.pop(hold, None)
+            if hold in self._ends:
+                self._over.add(hold)
 
-    async def close(self) -> None:
-        """End the thread; what is still held lapses. A call that hangs at the store is left to end by itself."""
+    def drop(self, holds: Iterable[Hold]) -> None:
+        """What came of these is written: their leases need no more renewals."""
+        with self._lock:
+            for hold in holds:
+                self._ends.pop(hold, None)
+                self._over.discard(hold)
+
+    def stop(self) -> None:
+        """Renew nothing more: what is still held lapses."""
         with self._news:
             self._closed = True
             self._news.notify()
+
+    async def close(self) -> None:
+        """`stop`, and wait for the end of the thread. A call that hangs at the store is left to end by itself."""
+        self.stop()
         if self._thread is not None:
             try:
                 await asyncio.wait_for(self._ended.wait(), _CLOSE_S)
@@ -184,7 +197,9 @@ class Leases:
 
     def _stop(self, hold: Hold, text: str) -> None:
         with self._news:
-            if self._ends.pop(hold, None) is None:  # it ended meanwhile
+            is_over = hold in self._over
+            self._over.discard(hold)
+            if self._ends.pop(hold, None) is None or is_over:
                 return
         logger.warning(text, hold.id)
         self._say(hold, Why.LOST)

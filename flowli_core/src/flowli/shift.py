@@ -46,7 +46,7 @@ class Shift:
         self._concurrency = concurrency
         self._queues = terms.queues
         self._threads = HandlerThreads()
-        self._talk = Conversation(driver, terms, journal, self._take)
+        self._talk = Conversation(driver, terms, journal, self._take, self._written)
         execution = Execution(core, self._threads, self._talk.store_now)
         self._attempts = Attempts(execution, journal, self._talk.settle, self._ended)
         self._leases = Leases(driver, terms.lease_for / 1000, self._cancel)
@@ -93,24 +93,27 @@ class Shift:
                 self._attempts.start(hold, lease)
 
     def _ended(self, hold: Hold) -> None:
-        self._leases.drop(hold)
+        self._leases.end(hold)
         if self._backlog and not self._is_to_start:  # once for all that end in this step of the loop
             self._is_to_start = True
             asyncio.get_running_loop().call_soon(self._start_next)
         self._talk.news.set()
+
+    def _written(self, holds: Sequence[Hold]) -> None:
+        self._leases.drop(holds)
 
     def _cancel(self, hold: Hold, why: Why) -> None:
         lease = self._backlog.remove(hold)
         if lease is None:
             self._attempts.cancel(hold, why)
         elif why is Why.ASKED:
-            self._leases.drop(hold)
+            self._leases.end(hold)
             self._attempts.withdraw(lease)
 
     def _hand_back(self, taken: Sequence[Taken]) -> None:
         """What was leased ahead and not started may be executed by whoever has a slot."""
         for hold, lease in taken:
-            self._leases.drop(hold)
+            self._leases.end(hold)
             self._talk.settle(hand_back(lease))
 
     async def tick(self, most: int | None) -> int:
@@ -266,13 +269,16 @@ class Shift:
     async def close(self) -> int:
         """Hand back what is under way, release everything; how many handlers are left behind."""
         self._stop()
-        for task in (self._work, self._waiting):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)  # however it ended, nobody else asks
-        self._attempts.cancel_all(Why.SHUTDOWN)
-        await self._attempts.idle()
-        await self._say_the_rest()
+        try:
+            for task in (self._work, self._waiting):
+                if task is not None:
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)  # however it ended, nobody else asks
+            self._attempts.cancel_all(Why.SHUTDOWN)
+            await self._attempts.idle()
+            await self._say_the_rest()
+        finally:
+            self._leases.stop()  # also if this is cancelled: nobody is left to say what became of them
         await asyncio.gather(self._presence.end(), self._readiness.end(), self._leases.close())
         await self._journal.close(self._left())
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -54,9 +54,9 @@ class _LeasesInTheLoop(Leases):
         self._closing = asyncio.Event()
         self._keeper = asyncio.create_task(self._keep(), name="flowli-leases")
 
-    async def close(self) -> None:
+    def stop(self) -> None:
         self._closing.set()
-        await super().close()
+        super().stop()
 
     async def _keep(self) -> None:
         opened = False
