@@ -16,11 +16,13 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from flowli import DriverError
 from tests.faults.checker import Account, findings
@@ -38,6 +40,7 @@ LEASE_S = 3.0
 _LOOK_S = 30.0
 _KEPT_S = 600
 _MOST_GROWN = 0.05
+_PULSE_S, _SLOW_S = 0.2, 0.5
 
 
 @dataclass
@@ -51,7 +54,8 @@ class Soak:
     found: list[str] = field(default_factory=list[str])
     looks: int = 0
     memory: tuple[int, int] = (0, 0)
-    wait_s: float = 0.0
+    slow_s: float = 0.0
+    """Seconds for which the server did not answer although nobody disturbed it."""
 
     async def run(self) -> None:
         """All of it."""
@@ -62,7 +66,8 @@ class Soak:
         try:
             await self._warm_up()
             until = asyncio.get_running_loop().time() + 60 * self.minutes
-            watchers = [asyncio.create_task(self.collector.go_on()), asyncio.create_task(self._look_again_and_again())]
+            duties = (self.collector.go_on(), self._look_again_and_again(), self._feel_the_pulse())
+            watchers = [asyncio.create_task(duty) for duty in duties]
             async with asyncio.TaskGroup() as work:
                 work.create_task(self.nemesis.go_on(until))
                 for app in range(len(crew.apps)):
@@ -107,6 +112,19 @@ class Soak:
             for finding in self.found[said:]:
                 logger.warning("%s", finding)
             said = len(self.found)
+
+    async def _feel_the_pulse(self) -> None:
+        """A server that is slow by itself (its disk is, with AOF always) is trouble that nobody made: write it down."""
+        client: Any = Redis.from_url(self.crew.server.url)  # pyright: ignore[reportUnknownMemberType]
+        async with client:
+            while True:
+                began = time.monotonic()
+                with suppress(RedisError, OSError):
+                    await client.set("pulse", began, ex=60)
+                    if time.monotonic() - began > _SLOW_S:
+                        self.crew.ledger.troubled("slow", "server", began, time.monotonic())
+                        self.slow_s += time.monotonic() - began
+                await lasts(_PULSE_S)
 
     def _account(self) -> None:
         self.history = self.crew.ledger.read()
@@ -174,6 +192,7 @@ class Soak:
             f"| executed again after a fault that met its lease | {len(self.again)} |",
             *(f"| - met by {name} | {times} |" for name, times in sorted(self._explained().items())),
             f"| enqueues that were refused or unsure, and were repeated | {sum(self.crew.refused.values())} |",
+            f"| seconds in which the server was slow by itself (its disk) | {self.slow_s:.1f} |",
             f"| looks of `flowli doctor` between faults | {self.looks} |",
             f"| bytes used before and after | {self.memory[0]:,} and {self.memory[1]:,} |",
             f"| **findings** (lost, unexplained, stale writes, left behind) | **{len(self.found)}** |",

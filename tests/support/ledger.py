@@ -105,7 +105,11 @@ class Ledger:
         try:
             yield
         finally:
-            self._write("N", kind, target, f"{began:.6f}", f"{time.monotonic():.6f}")
+            self.troubled(kind, target, began, time.monotonic())
+
+    def troubled(self, kind: str, target: object, began: float, ended: float) -> None:
+        """There was trouble from ``began`` to ``ended`` (monotonic seconds)."""
+        self._write("N", kind, target, f"{began:.6f}", f"{ended:.6f}")
 
     def read(self) -> History:
         """What stands there now."""
