@@ -21,7 +21,7 @@ _KILLS = 10
 
 
 @pytest.mark.quick
-async def test_a_killed_runners_job_starts_elsewhere_within_its_lease_and_a_second(lab: Lab) -> None:
+async def test_a_killed_runners_job_starts_elsewhere_within_its_lease_and_a_second(lab: Lab, figure: Figure) -> None:
     first, second = await lab.start(2)
     handle = await lab.send(lab.app.hangs_at_first.enqueue)
     await lab.until_runs(1)
@@ -36,6 +36,7 @@ async def test_a_killed_runners_job_starts_elsewhere_within_its_lease_and_a_seco
     record = await handle.record()
     assert (record.attempts_made, record.failures, record.deliveries) == (2, 0, 1)
     await lab.check()
+    figure("kill -9 mid-job, new runner at once", f"another after {began - killed_at:.1f} s")
 
 
 async def test_a_new_runner_of_the_same_host_takes_what_a_killed_one_left(lab: Lab, figure: Figure) -> None:
@@ -51,7 +52,8 @@ async def test_a_new_runner_of_the_same_host_takes_what_a_killed_one_left(lab: L
     await lab.until_over()
     assert [(await handle.record()).failures for handle in handles] == [0] * 5
     await lab.check()
-    figure("kill -9 mid-job, new runner at once", f"restarted after {took:.1f} s")
+    start_s = ready_at - killed_at
+    figure("kill -9 mid-job, new runner at once", f"new one after {took:.1f} s, {start_s:.1f} s of them its start")
 
 
 @pytest.mark.parametrize("hold", [HoldBefore, HoldAfter])
