@@ -61,8 +61,9 @@ async def test_what_is_confirmed_returns_as_ever(
 
 
 async def test_the_default_sends_not_a_command_more(client: str, pair: Replication, prefix: str) -> None:
-    before = {name: _calls(pair.first, name) for name in ("wait", "waitaof", "eval", "evalsha")}
     async with opened(make(client, pair.first.url, prefix=prefix)) as driver:
+        await driver.enqueue([job_of("first")])  # the server has the script from now on
+        before = {name: _calls(pair.first, name) for name in ("wait", "waitaof", "eval", "evalsha")}
         for name in "abc":
             await driver.enqueue([job_of(name)])
         await driver.change_schedules([])

@@ -12,6 +12,7 @@ from glide import RequestError
 
 from flowli.driver import Act, Deed, Hold, Millis, Settled
 from flowli.errors import DriverError, DriverUnavailable, QueueFull
+from flowli.resp.refusals import Denied
 from flowli_glide import GlideDriver
 from flowli_glide.failures import refusal
 from tests.support.jobs import claim_of, ended, job_of
@@ -38,7 +39,7 @@ SAID = "An error was signalled by the server: - "
         (f"MISCONF: {CANARY}", DriverUnavailable, "MISCONF"),
         ("WAIT cannot be used with replica instances.", DriverUnavailable, "READONLY"),
         (f"BrokenPipe: Cluster: Failed to receive command response {CANARY}", DriverUnavailable, "BrokenPipe"),
-        (f"{SAID}PermissionDenied: User {CANARY} has no permissions", DriverError, "NOPERM"),
+        (f"{SAID}PermissionDenied: User {CANARY} has no permissions", Denied, "NOPERM"),
         (f"WRONGTYPE: {CANARY}", DriverError, "WRONGTYPE"),
         (f"{SAID}ResponseError: unknown command, with args beginning with: '{CANARY}'", DriverError, "ERR"),
     ],
@@ -57,9 +58,10 @@ async def test_no_payload_is_in_the_text_of_a_refusal(driver: GlideDriver, clien
 
 
 async def test_no_payload_is_in_the_text_of_a_missing_right(own_server: ValkeyServer, operator: Outside) -> None:
-    await operator.ask("ACL", "SETUSER", "reader", "on", ">x", "~*", "&*", "+@all", "-eval", "-evalsha")
+    await operator.ask("ACL", "SETUSER", "reader", "on", ">x", "~*", "&*", "+@all")
     driver = GlideDriver(f"redis://reader:x@127.0.0.1:{own_server.port}", prefix="app")
     await driver.open()
+    await operator.ask("ACL", "SETUSER", "reader", "-eval", "-evalsha")
     with pytest.raises(DriverError, match="NOPERM") as caught:
         await driver.enqueue([job_of("a", body=CANARY.encode())])
     assert CANARY not in "".join(traceback.format_exception(caught.value))

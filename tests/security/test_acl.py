@@ -17,7 +17,7 @@ import pytest
 from flowli import Flowli, Runner, job
 from flowli.driver import Ability
 from flowli.errors import DriverError, DriverUnavailable
-from flowli.resp.rights import DOCTOR, OPTIONAL, REQUIRED, acl_rules
+from flowli.resp.rights import DOCTOR, ON_CLUSTER, OPTIONAL, REQUIRED, acl_rules
 from flowli.resp.scripts import SCRIPTS, script
 from flowli_conformance import (
     ActSuite,
@@ -169,7 +169,7 @@ def test_every_command_that_is_sent_is_on_the_list() -> None:
     folders = ("flowli_core/src/flowli/resp", "flowli_redis/src", "flowli_glide/src")
     sources = [path.read_text(encoding="utf-8") for folder in folders for path in (_ROOT / folder).rglob("*.py")]
     sent = {command for text in sources for command in _SENT.findall(text)}
-    known = {command.partition("|")[0] for command in (*REQUIRED, *OPTIONAL, *DOCTOR, "WAITAOF")}
+    known = {command.partition("|")[0] for command in (*REQUIRED, *OPTIONAL, *DOCTOR, *ON_CLUSTER, "WAITAOF")}
     assert "ZADD" in scripts and "RPUSH" in scripts and "HKEYS" in sent, "the patterns find something"
     assert (scripts | sent) - known == set()
     spelt_otherwise = {"EVAL", "EVALSHA", "SUBSCRIBE", "BZPOPMIN", "HSCAN", "ZSCAN", "SCAN", "DBSIZE", "SELECT", "WAIT"}

@@ -14,7 +14,7 @@ from flowli.resp.namespace import Plain, Request, Transport
 from flowli.resp.refusals import Denied
 from flowli.resp.scripts import Arg, script
 
-__all__ = ["DOCTOR", "OPTIONAL", "REQUIRED", "acl_rules", "check_rights"]
+__all__ = ["DOCTOR", "ON_CLUSTER", "OPTIONAL", "REQUIRED", "acl_rules", "check_rights"]
 
 _PROBES: Mapping[str, tuple[Arg, ...]] = {
     "BZPOPMIN": (0,),
@@ -55,6 +55,9 @@ OPTIONAL = ("SUBSCRIBE", "INFO", "CONFIG|GET", "SELECT", "WAIT")
 """Without SUBSCRIBE, who waits for a result looks every few seconds. INFO and CONFIG GET let `open` judge version and
 eviction (GLIDE needs INFO), SELECT is for another database than 0, WAIT is for a driver that waits for replicas; for
 disks it is WAITAOF, which servers before 7.2 do not know."""
+
+ON_CLUSTER = ("CLUSTER", "ASKING")
+"""What redis-py's driver sends beside these on a cluster (``CLUSTER SLOTS`` alone)."""
 
 DOCTOR = ("HSCAN", "ZSCAN", "HSTRLEN", "HGETALL", "TYPE", "SCAN", "PTTL", "DBSIZE")
 """What `flowli doctor` reads with, besides."""
