@@ -27,8 +27,9 @@ _OF_A_SENDER = 30_000
 """Bytes: the last turn of each runner is remembered, with up to 500 places in a line."""
 
 _IDLE_RUNNERS = 10
-_BUDGET = 4.0
-"""Commands of each idle runner in a second at the default poll interval: two looks, each a sleep and a claim."""
+_BUDGET = 3.0
+"""Commands of each idle runner in a second at the default poll interval: a sleep and a claim each second, and now and
+then a word that it lives. Measured: 2.6 through redis-py, 2.5 through GLIDE."""
 
 
 @pytest.fixture
@@ -89,4 +90,4 @@ async def test_an_idle_runner_asks_the_server_no_more_than_its_budget(lab: Lab, 
             await lasts(10)
             asked = (proxy.requests - before) / 10 / _IDLE_RUNNERS
             await asyncio.gather(*(runner.stop() for runner in runners))
-    assert asked <= _BUDGET
+    assert asked <= _BUDGET, asked
