@@ -131,6 +131,8 @@ def test_the_ledger_reads_what_it_wrote(tmp_path: Path) -> None:
     ledger.ended("a", 10, "done")
     with ledger.trouble("kill", 7):
         pass
+    with ledger.path.open("a", encoding="utf-8") as file:
+        file.write("A 12")
     found = ledger.read()
     assert [sorted(ids) for ids in found[:3]] == [["a", "b", "c"], ["a"], ["b"]]
     assert [(run.job, run.token, run.outcome) for run in found.runs] == [("a", 10, "done"), ("b", 11, "")]

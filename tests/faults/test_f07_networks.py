@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from flowli import JobHandle
 from tests.faults.lab import LEASE_S, Lab, lasts
 from tests.faults.load import load, recovery
 from tests.support.proxy import ChaosProxy
+from tests.support.runners import RunnerProcess
 from tests.support.trouble import Blackhole, Delay, Fault, HalfOpen, Narrow, Refuse, ResetEvery
 
 pytestmark = pytest.mark.anyio
@@ -36,9 +38,8 @@ async def test_a_runner_that_is_cut_off_stops_its_handlers_in_time_and_comes_bac
 ) -> None:
     """Its job is stopped before its lease is over, is run by the other, and it consumes again when all is well."""
     [cut_off] = await lab.start(url=proxy.url)
-    handle = await lab.send(lab.app.hangs_at_first.enqueue)
-    await lab.until_runs(1)
     [other] = await lab.start()
+    handle = await _hanging_on(lab, cut_off)
     connections = proxy.connections
     with lab.ledger.trouble(kind, cut_off.pid):
         cut_at = lab.now()
@@ -60,6 +61,16 @@ async def test_a_runner_that_is_cut_off_stops_its_handlers_in_time_and_comes_bac
     assert took < bound.seconds
     await lab.until_over()
     await lab.check()
+
+
+async def _hanging_on(lab: Lab, runner: RunnerProcess) -> JobHandle[int]:
+    """A job that hangs on this runner: what the other one takes is cancelled."""
+    while True:
+        handle = await lab.send(lab.app.hangs_at_first.enqueue)
+        await lab.until_runs(1, job=handle.id)
+        if lab.history.runs_of(handle.id)[0].pid == runner.pid:
+            return handle
+        await handle.cancel()
 
 
 @pytest.mark.parametrize("kind", SLOW)

@@ -116,7 +116,8 @@ class Ledger:
         ids: dict[str, set[str]] = {"I": set(), "A": set(), "U": set()}
         runs: dict[tuple[str, str, str], Run] = {}
         windows: list[Window] = []
-        for line in self.path.read_text(encoding="utf-8").splitlines():
+        whole, _, _ = self.path.read_text(encoding="utf-8").rpartition("\n")  # the last line may be half there
+        for line in whole.splitlines():
             kind, at, *rest = line.split()
             if kind in ids:
                 ids[kind].add(rest[0])
