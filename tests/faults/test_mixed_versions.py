@@ -106,7 +106,7 @@ class Both(NamedTuple):
             found = await self.records(ids)
             return found if len(found) == len(ids) and all(one.state.is_terminal for one in found) else []
 
-        return await eventually(over, within=120, every=0.3, what="the end of all jobs")
+        return await eventually(over, within=400, every=0.3, what="the end of all jobs")
 
 
 @pytest.fixture
