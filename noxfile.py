@@ -37,8 +37,11 @@ NIGHTLY = [
     ("simulation", "tests/faults/test_simulation.py"),
     ("cron", "tests/faults/test_cron_oracle.py"),
 ]
-DISTURBED = ["tests/crash", *(f"tests/durability/test_{name}.py" for name in ("failover", "levels", "restarts", "tls"))]
-DISTURBED += ["tests/security/test_acl.py"]
+DISTURBED = [
+    "tests/crash",
+    *(f"tests/durability/test_{name}.py" for name in ("failover", "levels", "restarts", "tls")),
+    "tests/security/test_acl.py",
+]
 """What else makes trouble, through either client: every crash point, failover, restarts, TLS, a user without rights."""
 
 LOCKED = ["pyproject.toml", *(f"{member}/pyproject.toml" for member in MEMBERS)]
