@@ -92,9 +92,9 @@ class Partitions:
         self._prefix, self._ways, self._confirmation = prefix, ways, confirmation
         self._looked_at = time.monotonic()
         self.all: list[Namespace] = []
-        self.division = division
+        self.division: Division = division
         self._lay_out()
-        self.pusher = Pusher(self.home)
+        self.pusher: Pusher = Pusher(self.home)
         self.introduced: set[str] = set()
         """Queues that home was told of: it knows by itself only those whose jobs lie there."""
         self.unsure: dict[str, tuple[int, Division]] = {}

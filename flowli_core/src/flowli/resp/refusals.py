@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 from flowli.errors import DriverError, DriverUnavailable, QueueFull
 
@@ -29,7 +30,7 @@ _INNER_CODE = re.compile(r"(?:^|[ :])-([A-Z]{3,20}) ")
 class Denied(DriverError):
     """The user of the server lacks a right."""
 
-    code = DriverError.code
+    code: ClassVar[str] = DriverError.code
 
 
 def code_of(text: str) -> str:
