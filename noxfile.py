@@ -44,6 +44,9 @@ DISTURBED = [
 ]
 """What else makes trouble, through either client: every crash point, failover, restarts, TLS, a user without rights."""
 
+WAITS = ("tests/cluster", "tests/durability/test_conformance.py")
+"""What takes minutes because it waits for disks and elections: `cluster` and `durability` run it, the gate does not."""
+
 LOCKED = ["pyproject.toml", *(f"{member}/pyproject.toml" for member in MEMBERS)]
 
 
@@ -77,7 +80,8 @@ def tests(session: nox.Session) -> None:
     install(session, "dev")
     check_style(session)
     check_types(session)
-    session.run("pytest", "-n", "2", "--dist", "loadfile", "-m", "not cluster", *session.posargs)
+    left_out = [f"--ignore={place}" for place in WAITS]
+    session.run("pytest", "-n", "3", "--dist", "loadfile", "-m", "not cluster", *left_out, *session.posargs)
 
 
 @nox.session

@@ -16,6 +16,7 @@ from redis.exceptions import (
 
 from flowli.driver import Millis
 from flowli.errors import DriverError, DriverUnavailable, QueueFull
+from flowli.resp.refusals import Denied
 from flowli_redis import RedisDriver
 from flowli_redis.failures import refusal
 from tests.support.jobs import claim_of, ended, job_of
@@ -36,9 +37,10 @@ async def test_no_payload_is_in_the_text_of_a_refusal(driver: RedisDriver, clien
 
 
 async def test_no_payload_is_in_the_text_of_a_missing_right(own_server: ValkeyServer, operator: Outside) -> None:
-    await operator.ask("ACL", "SETUSER", "reader", "on", ">x", "~*", "&*", "+@all", "-eval", "-evalsha")
+    await operator.ask("ACL", "SETUSER", "reader", "on", ">x", "~*", "&*", "+@all")
     driver = RedisDriver(f"redis://reader:x@127.0.0.1:{own_server.port}", prefix="app")
     await driver.open()
+    await operator.ask("ACL", "SETUSER", "reader", "-eval", "-evalsha")
     with pytest.raises(DriverError, match="NOPERM") as caught:
         await driver.enqueue([job_of("a", body=CANARY.encode())])
     assert CANARY not in "".join(traceback.format_exception(caught.value))
@@ -118,7 +120,7 @@ OOM = "command not allowed when used memory > 'maxmemory'."
         (ReadOnlyError("You can't write against a read only replica."), DriverUnavailable, "READONLY"),
         (ResponseError("CLUSTERDOWN The cluster is down"), DriverUnavailable, "CLUSTERDOWN"),
         (ResponseError("MASTERDOWN Link with MASTER is down"), DriverUnavailable, "MASTERDOWN"),
-        (NoPermissionError(f"{CANARY} is not allowed"), DriverError, "NOPERM"),
+        (NoPermissionError(f"{CANARY} is not allowed"), Denied, "NOPERM"),
         (ResponseError(f"unknown command, with args beginning with: '{CANARY}'"), DriverError, "ERR"),
     ],
 )
