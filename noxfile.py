@@ -44,8 +44,12 @@ DISTURBED = [
 ]
 """What else makes trouble, through either client: every crash point, failover, restarts, TLS, a user without rights."""
 
-WAITS = ("tests/cluster", "tests/durability/test_conformance.py")
-"""What takes minutes because it waits for disks and elections: `cluster` and `durability` run it, the gate does not."""
+WAITS = [
+    "tests/cluster",
+    "tests/crash/test_kills.py",
+    *(f"tests/durability/test_{name}.py" for name in ("conformance", "failover", "restarts")),
+]
+"""What waits for disks, elections and processes: for the sessions `cluster`, `durability` and `faults`, not the gate."""
 
 LOCKED = ["pyproject.toml", *(f"{member}/pyproject.toml" for member in MEMBERS)]
 
@@ -81,7 +85,7 @@ def tests(session: nox.Session) -> None:
     check_style(session)
     check_types(session)
     left_out = [f"--ignore={place}" for place in WAITS]
-    session.run("pytest", "-n", "3", "--dist", "loadfile", "-m", "not cluster", *left_out, *session.posargs)
+    session.run("pytest", "-n", "4", "--dist", "loadfile", "-m", "not cluster", *left_out, *session.posargs)
 
 
 @nox.session
