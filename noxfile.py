@@ -49,7 +49,7 @@ WAITS = [
     "tests/crash/test_kills.py",
     *(f"tests/durability/test_{name}.py" for name in ("conformance", "failover", "restarts")),
 ]
-"""What waits for disks, elections and processes: for the sessions `cluster`, `durability` and `faults`, not the gate."""
+"""What waits for disks, elections and processes: `cluster`, `durability` and `faults` run it, the gate does not."""
 
 LOCKED = ["pyproject.toml", *(f"{member}/pyproject.toml" for member in MEMBERS)]
 
