@@ -45,11 +45,13 @@ DISTURBED = [
 """What else makes trouble, through either client: every crash point, failover, restarts, TLS, a user without rights."""
 
 WAITS = [
+    "tests/benchmarks/test_harness.py",
     "tests/cluster",
-    "tests/crash/test_kills.py",
+    "tests/crash",
+    "tests/packaging/test_authors.py",
     *(f"tests/durability/test_{name}.py" for name in ("conformance", "failover", "restarts")),
 ]
-"""What waits for disks, elections and processes: `cluster`, `durability` and `faults` run it, the gate does not."""
+"""What waits for disks, elections and processes, left out of the gate: `waits` runs it, `cluster` and `faults` more."""
 
 LOCKED = ["pyproject.toml", *(f"{member}/pyproject.toml" for member in MEMBERS)]
 
@@ -86,6 +88,13 @@ def tests(session: nox.Session) -> None:
     check_types(session)
     left_out = [f"--ignore={place}" for place in WAITS]
     session.run("pytest", "-n", "4", "--dist", "loadfile", "-m", "not cluster", *left_out, *session.posargs)
+
+
+@nox.session
+def waits(session: nox.Session) -> None:
+    """What the gate leaves out because it waits for disks, elections and processes."""
+    install(session, "dev")
+    session.run("pytest", "-n", "4", "--dist", "loadfile", "-m", "not cluster", *WAITS, *session.posargs)
 
 
 @nox.session
