@@ -1,6 +1,6 @@
 """With every level of durability the drivers keep what they promise.
 
-The gate runs, for one level, the groups whose verbs wait to be confirmed; `nox -s durability` runs the whole suite.
+`nox -s waits` runs, for one level, the groups whose verbs wait to be confirmed; `nox -s durability` runs all of it.
 """
 
 from __future__ import annotations
