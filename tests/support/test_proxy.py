@@ -50,11 +50,12 @@ def proxy(valkey_server: ValkeyServer) -> Iterator[ChaosProxy]:
 
 def _ask(port: int, *requests: tuple[str, ...]) -> bytes:
     """The replies, a line each, as far as they came: the requests travel together."""
-    heard = b""
+    heard = sent = b""
+    for request in requests:
+        words = "".join(f"${len(word)}\r\n{word}\r\n" for word in request)
+        sent += f"*{len(request)}\r\n{words}".encode()
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        for request in requests:
-            words = "".join(f"${len(word)}\r\n{word}\r\n" for word in request)
-            connection.sendall(f"*{len(request)}\r\n{words}".encode())
+        connection.sendall(sent)
         with suppress(ConnectionResetError):
             while heard.count(b"\r\n") < len(requests) and (chunk := connection.recv(1_000)):
                 heard += chunk
