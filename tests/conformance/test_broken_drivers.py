@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,30 +71,36 @@ _DOORS = {"abilities", "process_local", "open", "close", "twin"}
 """What is no verb that a closed driver could refuse."""
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    folder = tmp_path_factory.mktemp("broken")
-    options = [
+def _play(folder: Path, nodes: Iterable[str], *options: str, ci: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run tests of the broken drivers; they fail. Where ``ci`` is set pytest cuts no message short."""
+    (folder / "chosen").write_text("\n".join(nodes), encoding="utf-8")
+    without = [word for name in ("cacheprovider", "xdist", "hypothesispytest") for word in ("-p", f"no:{name}")]
+    choice = ["-p", "tests.conformance.faults.choice", f"--only-those-in={folder / 'chosen'}"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
         "-q",
         "--tb=short",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "-p",
-        "no:hypothesispytest",
-        f"--junitxml={folder / 'junit.xml'}",
+        *without,
+        *choice,
+        *options,
+        str(_HERE / "broken.py"),
     ]
-    reports = [f"--flowli-report={folder / name}" for name in ("rows.json", "page.md")]
-    (folder / "chosen").write_text("\n".join(_nodes()), encoding="utf-8")
-    choice = ["-p", "tests.conformance.faults.choice", f"--only-those-in={folder / 'chosen'}"]
-    command = [sys.executable, "-m", "pytest", *options, *reports, *choice, str(_HERE / "broken.py")]
-    # Where CI is set pytest says all that differs, and a failure of the suite must not take minutes there either.
-    there = os.environ | {"CI": "true"}
+    kept = {name: value for name, value in os.environ.items() if name not in {"CI", "BUILD_NUMBER"}}
+    there = kept | {"CI": "true"} if ci else kept
     run = subprocess.run(
         command, cwd=_HERE.parents[1], env=there, capture_output=True, text=True, timeout=300, check=False
     )
     assert run.returncode == pytest.ExitCode.TESTS_FAILED, (run.stdout + run.stderr)[-3_000:]
+    return run
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    folder = tmp_path_factory.mktemp("broken")
+    reports = [f"--flowli-report={folder / name}" for name in ("rows.json", "page.md")]
+    run = _play(folder, _nodes(), f"--junitxml={folder / 'junit.xml'}", *reports)
     cases = ElementTree.parse(folder / "junit.xml").iter("testcase")
     return Runs(
         {(case.attrib["classname"].rpartition(".")[2], case.attrib["name"]): next(iter(case), None) for case in cases},
@@ -162,6 +168,12 @@ def test_a_driver_without_verbs_fails_every_test_and_is_told_which_verb_it_lacks
 def test_each_verb_that_is_lacking_is_named_with_what_its_users_miss(runs: Runs, verb: str) -> None:
     verdict = runs["TestOpensOnly", f"test_a_verb_before_open_is_refused[{verb}]"]
     assert f"the driver lacks the verb {verb}: without it " in verdict.attrib["message"]
+
+
+@pytest.mark.parametrize("test", ["a_large_record", "a_batch_of_large_records"])
+def test_a_large_record_that_is_mangled_fails_at_once_where_messages_are_not_cut(tmp_path: Path, test: str) -> None:
+    run = _play(tmp_path, [f"TestManglesBodies::test_{test}_is_kept"], ci=True)
+    assert "AssertionError" in run.stdout and "Timeout" not in run.stdout
 
 
 def test_a_failure_says_the_guarantee_and_what_was_compared(runs: Runs) -> None:
