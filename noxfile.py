@@ -165,6 +165,13 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Four runners and two producers under a seeded nemesis: `nox -s soak -- --minutes 60 --seed 7`."""
+    install(session, "dev")
+    session.run("python", "-m", "tests.faults.soak", *session.posargs)
+
+
+@nox.session
 def nightly(session: nox.Session) -> None:
     """What takes long: 2,000 x 50 steps over each driver, every crash point, simulated lives by the thousand, and cron
     around every change of every zone's clocks. `-- memory` is one of them."""

@@ -147,6 +147,12 @@ def test_the_type_checkers_look_where_they_are_told_to() -> None:
     assert {"venv", "venvPath"}.isdisjoint(settings)
 
 
+def test_every_session_that_is_named_anywhere_is_there() -> None:
+    sessions = set(re.findall(r"@nox\.session\ndef (\w+)", text_files()["noxfile.py"]))
+    named = {name for text in text_files().values() for name in re.findall(r"\bnox -s ([a-z]+)", text)}
+    assert sorted(named - sessions) == []
+
+
 def test_nothing_is_left_unfinished() -> None:
     assert _lines_that_hold(_UNFINISHED, python_files()) == []
 
