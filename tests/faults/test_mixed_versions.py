@@ -29,7 +29,7 @@ from tests.support.servers import ValkeyServer
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(900)]
 
-OLD_COMMIT = "48da771"
+OLD_COMMIT = "e5d8edb"
 """The last one of "Drivers that behave identically"."""
 
 _MEMBERS = ("flowli_core", "flowli_memory", "flowli_redis")
