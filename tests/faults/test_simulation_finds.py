@@ -9,6 +9,7 @@ import pytest
 
 from flowli.driver import Change, Lease, Millis, Settled, Settlement
 from flowli.leases import Leases
+from flowli.retrying import Retries
 from flowli.settle import Case, Verdict, fail
 from flowli_memory.leases import settle
 from flowli_memory.schedules import Book
@@ -22,7 +23,7 @@ _MOST_SEEDS = 200
 
 def _shutdowns_count_as_failures(patch: pytest.MonkeyPatch) -> None:
     def release(case: Case) -> Verdict:
-        return fail(case, RuntimeError("the runner was stopped"), lambda: 0.5, case.started_at)
+        return fail(case, RuntimeError("the runner was stopped"), lambda: 0.5, case.started_at, Retries())
 
     patch.setattr("flowli.attempts.release", release)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowli.attempt import Attempt, Cancel, Retry, current_attempt
+from flowli.attempt import Attempt, Cancel, Retry, Snooze, current_attempt
 from flowli.backoff import Backoff
 from flowli.bound import BoundJob
 from flowli.context import ContextSource
@@ -65,6 +65,7 @@ __all__ = [
     "ScheduleHandle",
     "ScheduleOptions",
     "SchedulingError",
+    "Snooze",
     "StrategyError",
     "SyncBoundJob",
     "SyncJobHandle",

@@ -1,4 +1,4 @@
-"""What a handler can know and say of its own execution: `current_attempt`, `Retry`, `Cancel`.
+"""What a handler can know and say of its own execution: `current_attempt`, `Retry`, `Snooze`, `Cancel`.
 
 It refuses to know who executes it: `run`, a runner and a test kit all set the same variable.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flowli.job import Job
     from flowli.runtime import Flowli
 
-__all__ = ["Attempt", "Cancel", "Retry", "current", "current_attempt"]
+__all__ = ["Attempt", "Cancel", "Retry", "Snooze", "current", "current_attempt"]
 
 _I = TypeVar("_I")
 _M = TypeVar("_M")
@@ -67,6 +67,17 @@ class Retry(Exception):
     def __init__(self, reason: str = "the handler asked for a retry", *, after: str | timedelta | None = None) -> None:
         super().__init__(reason)
         self.after: timedelta | None = None if after is None else parse_span(after, what="Retry(after=)")
+
+
+class Snooze(Exception):
+    """Raise it in a handler: not now, again in ``after``. No failure is counted, and nothing bounds how often."""
+
+    def __init__(self, after: str | timedelta, reason: str = "the handler asked to be called later") -> None:
+        super().__init__(reason)
+        self.after: timedelta = parse_span(after, what="Snooze()")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.after, *self.args)
 
 
 class Cancel(Exception):

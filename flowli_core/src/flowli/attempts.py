@@ -18,12 +18,14 @@ from flowli.events import JobStarted
 from flowli.execution import Execution, Ready
 from flowli.journal import Journal, logger
 from flowli.lifecycle import Move
-from flowli.settle import Verdict, cancel, describe, fail, release, set_aside
+from flowli.settle import Verdict, cancel, describe, release, set_aside
 
 __all__ = ["Attempts", "Why"]
 
 _DEAF_S = 1.0
 """How long a cancelled handler may go on before its slot and its lease are given up without it."""
+
+_DECIDED = (Move.COMPLETE, Move.CANCEL, Move.SNOOZE)
 
 
 class Why(Enum):
@@ -144,7 +146,7 @@ class Attempts:
     def _failed(self, running: _Running, error: BaseException) -> Verdict:
         case = running.ready.case
         try:
-            return fail(case, error, self._execution.random, self._execution.now())
+            return self._execution.fail(running.ready.job, case, error)
         except Exception as exc:
             return _bewildered(case.lease, exc)
 
@@ -162,7 +164,7 @@ class Attempts:
             case Why.ASKED:
                 return cancel(case, self._execution.now())
             case Why.SHUTDOWN:  # what was done is done, and counts; a failure on the way out does not
-                return verdict if verdict and verdict.move in (Move.COMPLETE, Move.CANCEL) else release(case)
+                return verdict if verdict and verdict.move in _DECIDED else release(case)
             case _:
                 return None
 

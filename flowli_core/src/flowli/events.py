@@ -16,6 +16,7 @@ __all__ = [
     "JobFailed",
     "JobParked",
     "JobRetryScheduled",
+    "JobSnoozed",
     "JobStarted",
     "LeaseRecovered",
     "RunnerEvent",
@@ -66,8 +67,17 @@ class JobRetryScheduled(RunnerEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobSnoozed(RunnerEvent):
+    """The handler raised `Snooze`; it is called again after ``wait_s`` seconds."""
+
+    attempt: int
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobCancelled(RunnerEvent):
-    """The handler raised `Cancel`, or somebody asked for the cancellation of the running job."""
+    """The handler raised `Cancel`, somebody asked for it while the job was running, or it was not started in time
+    (``expires_in``)."""
 
     attempt: int
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError as PydanticError
 
-from flowli.attempt import Attempt, Cancel, current
+from flowli.attempt import Attempt, Cancel, Snooze, current
 from flowli.core import Core
 from flowli.driver import Lease, Millis
 from flowli.durations import LONGEST_SPAN, millis_to_instant, to_millis
@@ -24,7 +24,7 @@ from flowli.handler import call_handler
 from flowli.job import Job
 from flowli.records import FailureReason
 from flowli.schema import Unwritable, dump_json, issues_of, refuse
-from flowli.settle import Case, Verdict, cancel, complete, fail, give_up, park
+from flowli.settle import Case, Verdict, cancel, complete, expire, fail, give_up, park, snooze
 from flowli.wire import Head, Memo, Unreadable, decode_head, decode_memo, split_body
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class Execution:
                 f"{lease.deliveries} runners were lost under this job. Look at what it does to the process."
             )
             return give_up(case, lost, FailureReason.POISON, now, started=False)
+        if options.expires_in is not None and (expired := expire(case, now)) is not None:
+            return expired
         job = self.core.jobs.get(lease.name)
         if job is None:
             return park(case, f"no job {lease.name!r} is registered on {self.core.name}", FailureReason.UNKNOWN, now)
@@ -115,7 +117,7 @@ class Execution:
         except FlowliError as exc:  # the definition itself is wrong here; another runner's may not be
             return park(case, str(exc), FailureReason.UNKNOWN, now)
         except Exception as exc:  # a validator's own, on the way to the handler: a failure as any other
-            return fail(case, exc, self.random, now)
+            return self.fail(job, case, exc)
         return Ready(job, case, input, meta, self.core.flowli)
 
     async def execute(self, ready: Ready) -> Verdict:
@@ -126,9 +128,15 @@ class Execution:
             value = await call_handler(job, ready.input, ready.meta, context=self.core.context, threads=self.threads)
         except Cancel as exc:
             return cancel(case, self.now(), exc)
+        except Snooze as exc:
+            return snooze(case, exc, self.now())
         except (Exception, SystemExit) as exc:
-            return fail(case, exc, self.random, self.now())
+            return self.fail(job, case, exc)
         return self._completed(job, case, value)
+
+    def fail(self, job: Job[Any, Any, Any, Any], case: Case, error: BaseException) -> Verdict:
+        """The verdict on an attempt that failed, by the job's own rules."""
+        return fail(case, error, self.random, self.now(), self.core.plan(job).options.retries)
 
     def _completed(self, job: Job[Any, Any, Any, Any], case: Case, value: Any) -> Verdict:
         if case.options.result_ttl == 0:
@@ -148,7 +156,7 @@ class Execution:
 def _read_head(head: bytes) -> Head:
     read = decode_head(head)
     options = read.options
-    spans = (options.timeout or 0, options.result_ttl, options.failed_ttl, options.unknown_ttl)
+    spans = (options.timeout or 0, options.result_ttl, options.failed_ttl, options.unknown_ttl, options.expires_in or 0)
     if not _are_counts(options.max_attempts, options.max_deliveries, *spans, below=_LONGEST + 1):
         raise Unreadable("its head is damaged")
     return read
@@ -172,7 +180,7 @@ def _recall(memo: bytes) -> Memo:
 
 def _read_memo(memo: bytes) -> Memo:
     read = decode_memo(memo)
-    instants = (read.parked_since or 0, read.started_at or 0, read.finished_at or 0)
+    instants = (read.parked_since or 0, read.started_at or 0, read.finished_at or 0, read.start_by or 0)
     if not _are_counts(read.attempts, read.failures, read.crashes, read.parked_times, *instants, below=_NOT_YET):
         raise Unreadable("its memo is damaged")
     return read

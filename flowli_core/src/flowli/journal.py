@@ -20,6 +20,7 @@ from flowli.events import (
     JobFailed,
     JobParked,
     JobRetryScheduled,
+    JobSnoozed,
     LeaseRecovered,
     RunnerEvent,
 )
@@ -175,6 +176,8 @@ def _log(verdict: Verdict) -> None:
                 what,
                 f"\n{frames}" if frames else "",
             )
+        case Move.SNOOZE:
+            logger.info("%s %s snoozes for %.1fs in attempt %d: %s", name, id, wait_s, verdict.number, what)
         case Move.PARK:
             logger.warning("%s %s parked for %.1fs: %s", name, id, wait_s, what)
         case Move.CANCEL:
@@ -196,6 +199,8 @@ def _events_of(verdict: Verdict) -> list[RunnerEvent]:
             return [failed, JobRetryScheduled(job_id=id, job_name=name, attempt=number, wait_s=wait_s)]
         case Move.FAIL:
             return [JobFailed(job_id=id, job_name=name, error=error, attempt=number, final=True, reason=verdict.reason)]
+        case Move.SNOOZE:
+            return [JobSnoozed(job_id=id, job_name=name, attempt=number, wait_s=wait_s)]
         case Move.PARK:
             return [JobParked(job_id=id, job_name=name, why=message_of(error), wait_s=wait_s)]
         case Move.CANCEL:

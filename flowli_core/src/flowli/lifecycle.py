@@ -19,6 +19,7 @@ class Move(Enum):
     CLAIM = "claim"
     COMPLETE = "complete"
     RETRY = "retry"
+    SNOOZE = "snooze"
     PARK = "park"
     FAIL = "fail"
     CANCEL = "cancel"
@@ -34,6 +35,7 @@ MOVES: dict[tuple[State, Move], State] = {
     (State.QUEUED, Move.CANCEL): State.CANCELLED,
     (State.ACTIVE, Move.COMPLETE): State.COMPLETED,
     (State.ACTIVE, Move.RETRY): State.SCHEDULED,
+    (State.ACTIVE, Move.SNOOZE): State.SCHEDULED,
     (State.ACTIVE, Move.PARK): State.SCHEDULED,
     (State.ACTIVE, Move.FAIL): State.FAILED,
     (State.ACTIVE, Move.CANCEL): State.CANCELLED,

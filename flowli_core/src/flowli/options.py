@@ -18,8 +18,9 @@ from flowli.driver import Millis
 from flowli.durations import parse_span, to_millis
 from flowli.errors import ValidationError
 from flowli.ids import check_name
+from flowli.retrying import Failures, Retries, RetryWhen, check_failures, check_retry_when
 
-__all__ = ["BUILT_IN", "CallOptions", "Defaults", "JobOptions", "Options", "Span", "resolve"]
+__all__ = ["BUILT_IN", "CallOptions", "Defaults", "JobOptions", "Options", "Span", "resolve", "resolve_call"]
 
 Span = timedelta | str
 """A duration: ``timedelta`` or text such as ``"250ms"``, ``"10s"``, ``"1h30m"``. Bare numbers are refused."""
@@ -43,6 +44,9 @@ class CallOptions(TypedDict, total=False):
     """Of one attempt."""
     result_ttl: Span
     """How long a completed job is kept; ``"0s"`` keeps nothing."""
+    expires_in: Span
+    """A job that was not started so long after it was ready is cancelled. It counts by the store's clock: from the
+    call, from the end of a delay, from when its schedule was fired."""
 
 
 class JobOptions(TypedDict, total=False):
@@ -57,6 +61,10 @@ class JobOptions(TypedDict, total=False):
     result_ttl: Span
     failed_ttl: Span
     unknown_ttl: Span
+    expires_in: Span | None
+    retry_on: Failures
+    give_up_on: Failures
+    retry_when: RetryWhen | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +88,14 @@ class Defaults:
     """How long a failed job is kept."""
     unknown_ttl: Span = "7d"
     """How long a job that no runner can read or knows is parked before it fails."""
+    expires_in: Span | None = None
+    """How long after it was ready a job may still be started; None for ever."""
+    retry_on: Failures = BaseException
+    """Failures of these kinds alone are retried; a time-out is a `JobTimeoutError`."""
+    give_up_on: Failures = ()
+    """Failures of these kinds never are."""
+    retry_when: RetryWhen | None = None
+    """Has the first word on each failure: True, False, a wait, or None for no opinion."""
 
     def __post_init__(self) -> None:
         resolve(BUILT_IN, self._given())
@@ -104,6 +120,9 @@ class Options(NamedTuple):
     result_ttl: Millis
     failed_ttl: Millis
     unknown_ttl: Millis
+    expires_in: Millis | None
+    retries: Retries
+    """Of the definition: it cannot be stored, and a runner takes its own."""
 
 
 _DAY = 86_400_000
@@ -117,6 +136,8 @@ BUILT_IN = Options(
     result_ttl=Millis(3_600_000),
     failed_ttl=Millis(7 * _DAY),
     unknown_ttl=Millis(7 * _DAY),
+    expires_in=None,
+    retries=Retries(),
 )
 """`Defaults()` resolved. What a record leaves out of its head has these values, for as long as this format is read."""
 
@@ -131,7 +152,18 @@ def resolve(under: Options, given: Mapping[str, Any]) -> Options:
         if check is None:
             raise ValidationError(f"There is no option {name!r}. Known options: {', '.join(sorted(_CHECKS))}.")
         values[name] = check(name, value)
+    retries = {name: values.pop(name) for name in Retries._fields if name in values}
+    if retries:
+        values["retries"] = under.retries._replace(**retries)
     return under._replace(**values)
+
+
+def resolve_call(under: Options, given: Mapping[str, Any]) -> Options:
+    """As `resolve`, for the options of one call: what cannot be stored with a job is refused."""
+    for name in Retries._fields:
+        if name in given:
+            raise ValidationError(f"{name} is of the definition: pass it to @job or Defaults. A call cannot store it.")
+    return resolve(under, given)
 
 
 def _integer(low: int, high: int) -> Any:
@@ -151,12 +183,12 @@ def _span(name: str, value: Any) -> Millis:
     return to_millis(parse_span(value, what=name))
 
 
-def _timeout(name: str, value: Any) -> Millis | None:
+def _bound(name: str, value: Any) -> Millis | None:
     if value is None:
         return None
     span = _span(name, value)
     if span == 0:
-        raise ValidationError("timeout has to be longer than 0; leave it out for no bound.")
+        raise ValidationError(f"{name} has to be longer than 0; leave it out for no bound.")
     return span
 
 
@@ -173,11 +205,15 @@ def _queue(name: str, value: Any) -> str:
 _CHECKS: dict[str, Any] = {
     "max_attempts": _integer(1, _MOST_ATTEMPTS),
     "backoff": _backoff,
-    "timeout": _timeout,
+    "timeout": _bound,
     "queue": _queue,
     "priority": _integer(0, _MOST_PRIORITY),
     "max_deliveries": _integer(1, _MOST_ATTEMPTS),
     "result_ttl": _span,
     "failed_ttl": _span,
     "unknown_ttl": _span,
+    "expires_in": _bound,
+    "retry_on": check_failures,
+    "give_up_on": check_failures,
+    "retry_when": check_retry_when,
 }

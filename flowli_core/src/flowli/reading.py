@@ -14,6 +14,7 @@ from flowli.errors import SchedulingError
 from flowli.ids import made_at
 from flowli.instants import next_instants
 from flowli.records import JobRecord, RunnerRecord, ScheduleRecord, ScheduleRun, WaitingFor
+from flowli.settle import start_by
 from flowli.wire import Head, Memo, Unreadable, decode_head, decode_memo, decode_note, decode_schedule, split_body
 
 __all__ = ["preview", "read_job", "read_memo", "read_runner", "read_schedule"]
@@ -56,6 +57,7 @@ def read_job(stored: StoredJob) -> JobRecord:
         token=stored.token,
         created_at=_instant(head.created_at or made_at(stored.id)),
         scheduled_for=_instant(ready),
+        start_by=_instant(start_by(head.options, memo, stored.deliveries, ready or 0)),
         started_at=_instant(memo.started_at),
         finished_at=_instant(memo.finished_at),
         lease_until=_instant(due) if state is State.ACTIVE else None,

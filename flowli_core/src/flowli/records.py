@@ -33,7 +33,7 @@ class WaitingFor(StrEnum):
     """Why a record is ``scheduled``."""
 
     DUE = "due"
-    """It was delayed, and its instant has not come."""
+    """It was delayed, or raised `Snooze`, and its instant has not come."""
     RETRY = "retry"
     """An attempt failed; the backoff runs."""
     RUNNER = "runner"
@@ -45,6 +45,8 @@ class FailureReason(StrEnum):
 
     ATTEMPTS = "attempts"
     """Its failures reached ``max_attempts``."""
+    GIVEN_UP = "given_up"
+    """Its last failure is of a kind that is not retried (``retry_on``, ``give_up_on``, ``retry_when``)."""
     POISON = "poison"
     """``max_deliveries`` runners were lost under it."""
     VALIDATION = "validation"
@@ -88,6 +90,8 @@ class JobRecord:
     """By the clock of the process that enqueued it."""
     scheduled_for: datetime | None = None
     """When it is, or was last, to be ready."""
+    start_by: datetime | None = None
+    """When it is cancelled, should nobody have started it (``expires_in``)."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     lease_until: datetime | None = None

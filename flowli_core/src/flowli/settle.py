@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from pydantic import ValidationError as PydanticError
 
-from flowli.attempt import Cancel, Retry
+from flowli.attempt import Cancel, Retry, Snooze
 from flowli.driver import Lease, Millis, Settlement, State
-from flowli.durations import to_millis
+from flowli.durations import format_span, from_millis, to_millis
 from flowli.errors import FlowliError
 from flowli.lifecycle import Move, after
 from flowli.options import Options
 from flowli.records import FailureReason, JobError, WaitingFor
-from flowli.wire import Memo, encode_memo
+from flowli.retrying import Retries
+from flowli.wire import FORMAT, Memo, Unreadable, decode_head, decode_memo, encode_memo
 
 __all__ = [
     "Case",
@@ -26,6 +28,7 @@ __all__ = [
     "cancel",
     "complete",
     "describe",
+    "expire",
     "fail",
     "give_up",
     "hand_back",
@@ -33,6 +36,8 @@ __all__ = [
     "park",
     "release",
     "set_aside",
+    "snooze",
+    "start_by",
 ]
 
 _MOST_MESSAGE, _MOST_TRACEBACK = 2_000, 16_000
@@ -97,15 +102,15 @@ def complete(case: Case, result: bytes, now: Millis) -> Verdict:
     return Verdict(settlement, Move.COMPLETE, lease.name, case.number, case.run_s(now))
 
 
-def fail(case: Case, error: BaseException, random: Callable[[], float], now: Millis) -> Verdict:
+def fail(case: Case, error: BaseException, random: Callable[[], float], now: Millis, retries: Retries) -> Verdict:
     """The handler raised, or its time was over: a retry after the backoff, or the end."""
     failures = case.memo.failures + 1
     if failures >= case.options.max_attempts:
         return give_up(case, error, FailureReason.ATTEMPTS, now, failures=failures)
-    after_failure = error.after if isinstance(error, Retry) else None
-    if after_failure is None:
-        after_failure = case.options.backoff.wait(failures, random)
-    wait = to_millis(after_failure)
+    ruling = (error.after or True) if isinstance(error, Retry) else retries.rule(error, failures)
+    if ruling is False:
+        return give_up(case, error, FailureReason.GIVEN_UP, now, failures=failures)
+    wait = to_millis(case.options.backoff.wait(failures, random) if ruling is True else ruling)
     memo = _counted(case, failures=failures, waiting_for=WaitingFor.RETRY, error=describe(error))
     settlement = _settlement(case, Move.RETRY, encode_memo(memo), delay=wait)
     return Verdict(settlement, Move.RETRY, case.lease.name, case.number, case.run_s(now), error, None, wait)
@@ -142,6 +147,29 @@ def cancel(case: Case, now: Millis, error: Cancel | None = None, *, started: boo
     return Verdict(settlement, Move.CANCEL, case.lease.name, number, case.run_s(now), error)
 
 
+def snooze(case: Case, error: Snooze, now: Millis) -> Verdict:
+    """The handler raised `Snooze`: due again in a while, no failure."""
+    wait = to_millis(error.after)
+    settlement = _settlement(case, Move.SNOOZE, encode_memo(_counted(case)), delay=wait)
+    return Verdict(settlement, Move.SNOOZE, case.lease.name, case.number, case.run_s(now), error, None, wait)
+
+
+def start_by(options: Options, memo: Memo, deliveries: int, ready_at: int) -> Millis | None:
+    """When a job is cancelled that nobody has started; None where nothing bounds it, or it may have been started."""
+    if options.expires_in is None or memo.attempts or deliveries:
+        return None
+    return memo.start_by or (Millis(ready_at + options.expires_in) if ready_at else None)
+
+
+def expire(case: Case, now: Millis) -> Verdict | None:
+    """The end as ``cancelled`` of a job that comes to be started too late; None for one that is in time."""
+    by = start_by(case.options, case.memo, case.lease.deliveries, case.lease.ready_at)
+    if by is None or now < by:
+        return None
+    span = format_span(from_millis(case.options.expires_in or 0))
+    return cancel(case, now, Cancel(f"it was not started within {span} (expires_in)"), started=False)
+
+
 def release(case: Case) -> Verdict:
     """Handed back at shutdown, after its handler was started: to the front, no failure."""
     return _handed_back(case.lease, encode_memo(_counted(case)))
@@ -149,7 +177,17 @@ def release(case: Case) -> Verdict:
 
 def hand_back(lease: Lease) -> Verdict:
     """Handed back as it came: its handler was not started."""
-    return _handed_back(lease, lease.memo)
+    return _handed_back(lease, lease.memo if lease.head == FORMAT else _with_start(lease))
+
+
+def _with_start(lease: Lease) -> bytes:
+    """The memo, with what the next lease no longer says: since when the job was ready."""
+    try:
+        options, memo = decode_head(lease.head).options, decode_memo(lease.memo)
+    except Unreadable:
+        return lease.memo
+    by = start_by(options, memo, lease.deliveries, lease.ready_at)
+    return lease.memo if by is None else encode_memo(replace(memo, start_by=by))
 
 
 def _handed_back(lease: Lease, memo: bytes) -> Verdict:
@@ -187,6 +225,7 @@ def park(case: Case, why: str, reason: FailureReason, now: Millis) -> Verdict:
         waiting_for=WaitingFor.RUNNER,
         parked_since=since,
         parked_times=memo.parked_times + 1,
+        start_by=start_by(case.options, memo, case.lease.deliveries, case.lease.ready_at),
         result=memo.result,
     )
     settlement = _settlement(case, Move.PARK, encode_memo(parked), delay=wait)

@@ -19,7 +19,7 @@ from flowli.handler import validate
 from flowli.handles import JobHandle, Receipt
 from flowli.ids import check_id, made_at, make_id
 from flowli.job import Job
-from flowli.options import Options, resolve
+from flowli.options import Options, resolve_call
 from flowli.reading import read_memo
 from flowli.repeat import repeat
 from flowli.schema import Unwritable, dump_json
@@ -49,7 +49,7 @@ def prepare(core: Core, job: Job[Any, Any, Any, Any], given: Mapping[str, Any]) 
         check_id(id)
     if not rest:
         return Prepared(plan.options, plan.head, id)
-    options = resolve(plan.options, rest)
+    options = resolve_call(plan.options, rest)
     return Prepared(options, encode_head(options), id)
 
 

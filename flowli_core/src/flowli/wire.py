@@ -68,6 +68,7 @@ _OPTION_KEYS = {
     "result_ttl": "r",
     "failed_ttl": "f",
     "unknown_ttl": "u",
+    "expires_in": "e",
 }
 _OPTION_NAMES = {key: name for name, key in _OPTION_KEYS.items()}
 
@@ -94,7 +95,7 @@ def decode_head(head: bytes) -> Head:
         return Head()
     found = _object(head[1:], "head")
     try:
-        _of_kind(found, "atdrfuc", int)
+        _of_kind(found, "atdrfuec", int)
         _of_kind(found, "s", str)
         given: dict[str, Any] = {_OPTION_NAMES[key]: value for key, value in found.items() if key in _OPTION_NAMES}
         if "backoff" in given:
@@ -131,6 +132,8 @@ class Memo:
     parked_times: int = 0
     started_at: Millis | None = None
     finished_at: Millis | None = None
+    start_by: Millis | None = None
+    """Of one that was never started, where its lease no longer says since when it is ready."""
     result: bytes | None = None
 
 
@@ -145,10 +148,11 @@ _MEMO_KEYS = {
     "parked_times": "n",
     "started_at": "s",
     "finished_at": "d",
+    "start_by": "b",
 }
 _MEMO_SHORT = tuple(_MEMO_KEYS.values())
 _memo_values = attrgetter(*_MEMO_KEYS)
-_MEMO_NUMBERS = "afxpnsd"
+_MEMO_NUMBERS = "afxpnsdb"
 _ERROR_KEYS = {"type": "t", "message": "m", "code": "c", "traceback": "b"}
 
 
