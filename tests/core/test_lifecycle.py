@@ -15,6 +15,7 @@ LEGAL = {
     "active": {
         "complete": "completed",
         "retry": "scheduled",
+        "snooze": "scheduled",
         "park": "scheduled",
         "fail": "failed",
         "cancel": "cancelled",

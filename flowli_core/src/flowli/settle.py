@@ -107,7 +107,10 @@ def fail(case: Case, error: BaseException, random: Callable[[], float], now: Mil
     failures = case.memo.failures + 1
     if failures >= case.options.max_attempts:
         return give_up(case, error, FailureReason.ATTEMPTS, now, failures=failures)
-    ruling = (error.after or True) if isinstance(error, Retry) else retries.rule(error, failures)
+    if isinstance(error, Retry):
+        ruling = True if error.after is None else error.after
+    else:
+        ruling = retries.rule(error, failures)
     if ruling is False:
         return give_up(case, error, FailureReason.GIVEN_UP, now, failures=failures)
     wait = to_millis(case.options.backoff.wait(failures, random) if ruling is True else ruling)
