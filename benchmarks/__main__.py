@@ -15,8 +15,8 @@ from benchmarks.contestants import Contestant
 from benchmarks.environments import ROOT, NotInstalledError, prepare, versions_of
 from benchmarks.lab import Lab
 from benchmarks.lineup import choose
-from benchmarks.measures import backlog, drain, due, enqueue, idle, runners, schedules, sleep
-from benchmarks.rounds import Measure, load, run_measure, save
+from benchmarks.measures import backlog, drain, due, enqueue, idle, profile, reconnect, runners, schedules, sleep
+from benchmarks.rounds import Measure, Raw, load, run_measure, save
 from benchmarks.servers import SERVERS, Server, find_server
 
 __all__ = ["MEASURES", "main"]
@@ -31,9 +31,14 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "runners": runners.measure,
         "backlog": backlog.measure,
         "due": due.measure,
+        "reconnect": reconnect.measure,
         "schedules": schedules.measure,
+        "profile": profile.measure,
     }
 )
+_SAME = ("commit", "server", "rounds", "scale")
+"""What two runs have to have in common for the second to go on where the first was cut short."""
+
 _QUICK = ["flowli", "bare-redispy", "dramatiq", "saq"]
 
 
@@ -42,6 +47,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small counts, one round, a few contestants")
     parser.add_argument("--only", help=f"measures, comma-separated: {', '.join(MEASURES)}")
     parser.add_argument("--contestants", help="names, comma-separated; `bare` stands for all that begin with it")
+    parser.add_argument("--resume", action="store_true", help="go on where a run of the same commit was cut short")
     parser.add_argument("--server", choices=SERVERS, default="valkey")
     parser.add_argument("--rounds", type=int, help="3, or 1 with --quick")
     parser.add_argument("--scale", type=float, help="factor for all counts: 1.0, or 0.1 with --quick")
@@ -63,28 +69,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         about = report.describe(server.product)
     versions = {name: number for one in present for name, number in versions_of(one).items()}
     raw["about"] = {**about, "absent": absent, "versions": raw["about"].get("versions", {}) | versions}
-    for name, measure in measures.items():
-        _tell(f"{name}, {rounds} rounds on {about['server']}")
-        began = time.monotonic()
+    for name in measures:
         part = [one for one in present if name in one.measures]
-        taken = {**report.describe(about["server"]), "rounds": rounds, "scale": lab.scale}
-
-        def keep(found: dict[str, Any], name: str = name, began: float = began, taken: dict[str, Any] = taken) -> None:
-            took = f"{time.monotonic() - began:.0f} s"
-            raw["measures"][name] = {"about": {**taken, "took": took}, "contestants": found}
-            save(folder / "figures.json", raw)
-
-        keep(run_measure(lab, measure, part, rounds, _tell, keep) if part else {})
+        taken = {**report.describe(about["server"]), "rounds": 1 if name == "profile" else rounds, "scale": lab.scale}
+        _take(lab, name, part, taken, raw, folder, resume=options.resume)
         report.write(raw, folder / "README.md", plots.draw(raw, folder))
     _tell(f"the report is {folder / 'README.md'}")
     return int(any(one["failed"] for name in measures for one in raw["measures"][name]["contestants"].values()))
 
 
-def _measures(only: str | None) -> dict[str, Measure]:
+def _take(
+    lab: Lab, name: str, part: Sequence[Contestant], taken: dict[str, Any], raw: Raw, folder: Path, *, resume: bool
+) -> None:
+    """One measure into ``raw`` and its file, anew, or from where a run of the same commit was cut short."""
+    before = raw["measures"].get(name) if resume else None
+    is_same = before is not None and all(before["about"].get(key) == taken[key] for key in _SAME)
+    _tell(f"{name}, {taken['rounds']} rounds on {taken['server']}{', resumed' if is_same else ''}")
+    about = before["about"] if before is not None and is_same else {**taken, "took": 0.0}
+    began = time.monotonic() - about["took"]
+
+    def keep(found: dict[str, Any]) -> None:
+        about["took"] = round(time.monotonic() - began)
+        raw["measures"][name] = {"about": about, "contestants": found}
+        save(folder / "figures.json", raw)
+
+    measured: dict[str, Any] = before["contestants"] if before is not None and is_same else {}
+    keep(run_measure(lab, MEASURES[name], part, taken["rounds"], _tell, keep, measured) if part else {})
+
+
+def _measures(only: str | None) -> list[str]:
     names = list(MEASURES) if only is None else only.split(",")
     if unknown := [name for name in names if name not in MEASURES]:
         raise SystemExit(f"no measure {unknown[0]!r}. There are: {', '.join(MEASURES)}.")
-    return {name: MEASURES[name] for name in names}
+    return names
 
 
 def _prepared(contestants: Sequence[Contestant]) -> tuple[list[Contestant], dict[str, str]]:

@@ -5,6 +5,7 @@ It knows how to wait for executions and that each job has to be executed once; i
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 import time
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from benchmarks import sampler
 from benchmarks.contestants import Contestant
 from benchmarks.ledger import Ledger
 from benchmarks.processes import ProducerProcess, WorkerProcess, environment
@@ -45,10 +47,15 @@ class Lab:
 
 
 class Cell:
-    """A context manager. ``settings`` is ``tuned`` or ``defaults``; the ledger has room for ``size`` jobs."""
+    """A context manager. ``settings`` is ``tuned`` or ``defaults``; the ledger has room for ``size`` jobs.
 
-    def __init__(self, lab: Lab, contestant: Contestant, size: int, settings: str = "tuned") -> None:
+    With ``profiled``, ``producer`` or ``worker``, that process is sampled, and `shares` tells where its time went."""
+
+    def __init__(
+        self, lab: Lab, contestant: Contestant, size: int, settings: str = "tuned", *, profiled: str = ""
+    ) -> None:
         self._lab, self._contestant, self._size, self._settings = lab, contestant, size, settings
+        self._profiled = profiled
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="flowli-bench-")
@@ -56,22 +63,37 @@ class Cell:
         self.server = Server(self._lab.binary).__enter__()
         self._env = environment(self._contestant, self.server.url, self.ledger.path, self._settings)
         try:
-            self.producer = ProducerProcess(self._contestant, self._env)
+            self.producer = ProducerProcess(self._contestant, self._env | self._sampling("producer"))
         except BaseException:
             self.server.__exit__()
             raise
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.producer.__exit__()
-        self.server.__exit__()
-        self._folder.cleanup()
+        try:
+            self.producer.__exit__()
+        finally:
+            self.server.__exit__()
+            self._folder.cleanup()
 
     def worker(self, *, asleep: bool = False) -> WorkerProcess:
         """A worker with the settings of the cell; ``asleep`` is for jobs that sleep."""
         one = self._contestant
         command = one.defaults if self._settings == "defaults" and one.defaults else one.worker
-        return WorkerProcess(one, command, self._env, one.sleep_concurrency if asleep else one.concurrency)
+        env = self._env | self._sampling("worker")
+        return WorkerProcess(one, command, env, one.sleep_concurrency if asleep else one.concurrency)
+
+    def shares(self) -> dict[str, tuple[float, float]]:
+        """Of the CPU time of what is profiled, by function: itself, and with what it calls."""
+        found: dict[str, tuple[float, float]] = json.loads(self._samples.read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def _samples(self) -> Path:
+        return Path(self._folder.name) / "samples"
+
+    def _sampling(self, process: str) -> dict[str, str]:
+        return {sampler.VARIABLE: str(self._samples)} if process == self._profiled else {}
 
     def warm(self, count: int) -> None:
         """Enqueue and execute ``count`` jobs, from 0 on, and end the worker: caches are warm, scripts are loaded."""

@@ -12,6 +12,8 @@ import struct
 import time
 from pathlib import Path
 
+from benchmarks import sampler
+
 __all__ = ["VARIABLE", "Ledger", "done"]
 
 VARIABLE = "BENCH_LEDGER"
@@ -67,3 +69,5 @@ _now = time.monotonic
 if VARIABLE in os.environ:
     _own = Ledger(Path(os.environ[VARIABLE]))
     _counts, _stamps = _own.counts, _own.stamps
+if sampler.VARIABLE in os.environ:
+    sampler.begin(Path(os.environ[sampler.VARIABLE]))

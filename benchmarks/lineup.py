@@ -9,8 +9,8 @@ __all__ = ["CONTESTANTS", "choose"]
 
 _PLAIN = frozenset({"enqueue", "drain", "defaults", "idle", "sleep"})
 _OURS = {
-    "flowli_redis": _PLAIN | {"runners", "backlog", "due", "schedules"},
-    "flowli_glide": _PLAIN | {"due"},
+    "flowli_redis": _PLAIN | {"runners", "backlog", "due", "reconnect", "schedules", "profile"},
+    "flowli_glide": _PLAIN | {"due", "reconnect", "profile"},
 }
 
 
@@ -45,9 +45,9 @@ def _bare(client: str, loop: str, *versions: str) -> Contestant:
 
 
 _BARE = {
-    "plain": frozenset({"enqueue", "drain", "idle", "backlog"}),
+    "plain": frozenset({"enqueue", "drain", "idle", "backlog", "profile"}),
     "overlap": frozenset({"drain"}),
-    "tasks": frozenset({"drain", "idle", "sleep", "runners"}),
+    "tasks": frozenset({"drain", "idle", "sleep", "runners", "profile"}),
 }
 
 

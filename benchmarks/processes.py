@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shlex
 import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self, cast
 
@@ -26,11 +28,13 @@ __all__ = ["Footprint", "ProducerProcess", "WorkerProcess", "environment"]
 
 _PATIENCE = 15.0
 """Seconds that a worker has for its end, after SIGTERM."""
+_LONGEST_CALL = 300.0
+"""Seconds after which a producer that has not answered counts as hanging."""
 
 
 def environment(contestant: Contestant, url: str, ledger: Path, settings: str) -> dict[str, str]:
-    """What the processes of a contestant are told."""
-    plain = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    """What the processes of a contestant are told: nothing of what this process was told about Python."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "PYTHON"))}
     told = {"BENCH_URL": url, VARIABLE: str(ledger), "BENCH_SETTINGS": settings, "PYTHONPATH": str(ROOT)}
     return {**plain, **told, "NODE_PATH": f"{bin_of(contestant)}/node_modules"}
 
@@ -65,18 +69,22 @@ class ProducerProcess:
         """Which of the calls that not every contestant has its adapter has: ``bulk``, ``later``, ``every``."""
 
     def ask(self, do: str, **arguments: float) -> dict[str, Any]:
-        """Raises RuntimeError, with what the process said, when it ended instead of answering."""
+        """Raises RuntimeError, with what the process said, when it ended or hangs instead of answering."""
         channel = cast("IO[str]", self._process.stdin)
         channel.write(json.dumps({"do": do, **arguments}) + "\n")
         channel.flush()
         return self._answer()
 
     def _answer(self) -> dict[str, Any]:
-        line = cast("IO[str]", self._process.stdout).readline()
+        channel = cast("IO[str]", self._process.stdout)
+        # One line for each question: nothing is left in the buffer, where select does not look.
+        answers, _, _ = select.select([channel], [], [], _LONGEST_CALL)
+        line = channel.readline() if answers else ""
         if not line:
+            self._process.kill()
             self._process.wait()
             self._errors.seek(0)
-            raise RuntimeError(f"the producer ended: {self._errors.read()[-600:]}")
+            raise RuntimeError(f"the producer {'ended' if answers else 'hangs'}: {self._errors.read()[-600:]}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -84,7 +92,8 @@ class ProducerProcess:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        cast("IO[str]", self._process.stdin).close()
+        with suppress(BrokenPipeError):  # it ended with a question unread
+            cast("IO[str]", self._process.stdin).close()
         try:
             self._process.wait(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:

@@ -12,12 +12,14 @@ from typing import Any
 from benchmarks.environments import ROOT
 from benchmarks.figures import names_in
 from benchmarks.lineup import CONTESTANTS
+from benchmarks.profiles import profile_of
 from benchmarks.rounds import Raw
 from benchmarks.tables import TABLES, markdown, render
 from benchmarks.targets import TARGETS, judge, reference_of
 
 __all__ = ["OURS", "describe", "write"]
 
+_STATUS = ("status", "--porcelain", "--", ".", ":!benchmarks/results")  # a run does not change what is measured
 OURS = ("flowli-over-redispy", "flowli-over-glide")
 
 _HOW = """Each cell is a server of its own without persistence, one process that enqueues and one that works, over
@@ -32,7 +34,7 @@ def describe(server: str) -> dict[str, Any]:
     """The machine, the versions and the commit of this run."""
     return {
         "when": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "commit": _git("rev-parse", "--short=12", "HEAD") + ("+changes" if _git("status", "--porcelain") else ""),
+        "commit": _git("rev-parse", "--short=12", "HEAD") + ("+changes" if _git(*_STATUS) else ""),
         "machine": f"{os.cpu_count()} cores, {_processor()}, {platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "server": server,
@@ -42,7 +44,8 @@ def describe(server: str) -> dict[str, Any]:
 
 def write(raw: Raw, path: Path, pictures: list[Path]) -> None:
     """Write the report of all that ``raw`` holds."""
-    lines = ["# Benchmark", "", *_about(raw), "", _HOW, "", "## Targets", "", *_targets(raw), "", "## Figures", ""]
+    lines = ["# Benchmark", "", *_about(raw), "", _HOW, "", "## Targets", "", *_targets(raw), ""]
+    lines += [*_missed(raw), "## Figures", ""]
     for picture in pictures:
         lines += [f"![{picture.stem}]({picture.name})", ""]
     for table in TABLES:
@@ -62,7 +65,7 @@ def _about(raw: Raw) -> list[str]:
     return [
         f"{newest['machine']}; Python {newest['python']}; {versions}.",
         "",
-        *markdown(["measure", "when", "commit", "server", "rounds", "scale", "load at start", "took"], rows),
+        *markdown(["measure", "when", "commit", "server", "rounds", "scale", "load at start", "took, s"], rows),
     ]
 
 
@@ -73,6 +76,25 @@ def _targets(raw: Raw) -> list[str]:
         if target.holds_in(raw)
     ]
     return markdown(["what", "target", *OURS, "against"], rows)
+
+
+def _missed(raw: Raw) -> list[str]:
+    verdicts = [(target, ours, judge(raw, target, ours)) for target in TARGETS if target.holds_in(raw) for ours in OURS]
+    missed = [(target, ours, verdict) for target, ours, verdict in verdicts if verdict.missed]
+    if not missed:
+        return []
+    rows = [
+        [target.what, target.demand, ours, str(verdict), f"[{target.phase}](#{target.phase})" if target.phase else "-"]
+        for target, ours, verdict in missed
+    ]
+    phases = dict.fromkeys(target.phase for target, *_ in missed if target.phase)
+    return [
+        "## Missed targets, and where the time goes",
+        "",
+        *markdown(["what", "target", "who", "reached", "profile"], rows),
+        "",
+        *(line for phase in phases for line in profile_of(raw, phase)),
+    ]
 
 
 def _failures(raw: Raw) -> list[str]:

@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from benchmarks.contestants import Contestant
@@ -29,15 +30,16 @@ def run_measure(
     rounds: int,
     tell: Callable[[str], None],
     keep: Callable[[dict[str, Any]], None] = lambda found: None,
+    before: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """The figures of each contestant in each round, kept after each round. One that fails is noted, tried again in the
-    next round, and no more once it has failed twice."""
-    found: dict[str, Any] = {one.name: {"rounds": [], "failed": []} for one in contestants}
+    """The figures of each contestant in each round, kept after each cell. One that fails is noted, tried again in the
+    next round, and no more once it has failed twice. What ``before`` holds was measured by a run that was cut short."""
+    found: dict[str, Any] = {one.name: before.get(one.name) or {"rounds": [], "failed": []} for one in contestants}
     for number in range(rounds):
         place = number % len(contestants)
         for contestant in [*contestants[place:], *contestants[:place]]:
             cell = found[contestant.name]
-            if len(cell["failed"]) > 1:
+            if len(cell["failed"]) > 1 or len(cell["rounds"]) + len(cell["failed"]) > number:
                 continue
             began = time.monotonic()
             try:
@@ -47,7 +49,7 @@ def run_measure(
                 said = f"{type(exc).__name__}: {exc}"
                 cell["failed"].append(said)
             tell(f"    round {number + 1} {contestant.name:24} {time.monotonic() - began:5.1f} s  {said}")
-        keep(found)
+            keep(found)
     return found
 
 
@@ -58,5 +60,8 @@ def load(path: Path) -> Raw:
 
 
 def save(path: Path, raw: Mapping[str, Any]) -> None:
+    """Whole or not at all: a run that is killed here leaves what was there before."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
+    written = path.with_suffix(".new")
+    written.write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
+    written.replace(path)

@@ -11,6 +11,9 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -39,6 +42,9 @@ def find_server(name: str) -> Path:
     if found is None:
         raise SystemExit(f"no server {name!r} here: install the group 'bench', or Debian's redis-server for redis-7.")
     return Path(found)
+
+
+_LAST = "the-last-that-is-overheard"
 
 
 class Cost(NamedTuple):
@@ -117,9 +123,11 @@ class Server:
         )
 
     def watch_slow(self) -> None:
-        """Begin to note each command of at least 100 µs."""
+        """Begin to note each command of at least 100 µs, and what each kind of command costs."""
         self._call("CONFIG", "SET", "slowlog-log-slower-than", "100", "slowlog-max-len", "100000")
-        self._call("SLOWLOG", "RESET")
+        self._call("CONFIG", "SET", "latency-monitor-threshold", "1")
+        for command in ("SLOWLOG RESET", "LATENCY RESET", "CONFIG RESETSTAT"):
+            self._call(*command.split())
 
     def slowest(self) -> float:
         """The longest command since `watch_slow`, in milliseconds; CONFIG, INFO and FLUSHALL are ours."""
@@ -127,6 +135,38 @@ class Server:
         ours = ("CONFIG", "INFO", "SLOWLOG", "FLUSHALL")
         spans = [span for _, _, span, words, *_ in entries if not words[0].upper().startswith(ours)]
         return max(spans, default=0) / 1000
+
+    def spent_on(self) -> dict[str, tuple[int, int]]:
+        """Calls, and microseconds, of each command since `watch_slow`; those that scripts call among them."""
+        stats = self._info("commandstats")
+        return {name.removeprefix("cmdstat_"): (one["calls"], one["usec"]) for name, one in stats.items()}
+
+    def stalls(self) -> dict[str, int]:
+        """The longest of each kind of event since `watch_slow`, in milliseconds; none under one."""
+        events: list[list[Any]] = self._call("LATENCY", "LATEST")
+        return {str(event): longest for event, _, _, longest, *_ in events}
+
+    def cut_clients(self) -> None:
+        """End every connection but the one that asks."""
+        self._call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    @contextmanager
+    def overheard(self) -> Generator[Counter[str]]:
+        """The commands that clients send meanwhile, by name, once the context is over: not what scripts call."""
+        said: Counter[str] = Counter()
+        with socket.create_connection(("127.0.0.1", self.port)) as spy:
+            spy.sendall(b"MONITOR\r\n")
+            spy.recv(len(b"+OK\r\n"), socket.MSG_WAITALL)
+            own = self._call("CLIENT", "INFO").split("addr=")[1].split(" ")[0]
+            yield said
+            self._call("ECHO", _LAST)
+            text = b""
+            while _LAST.encode() not in text[-200:]:
+                text += spy.recv(1 << 20)
+        for line in text.decode(errors="replace").splitlines():
+            where, _, words = line.partition("] ")
+            if not where.endswith((" lua", own)):
+                said[words.split('"')[1].lower()] += 1
 
     def _answers(self) -> bool:
         try:

@@ -93,7 +93,7 @@ TABLES: tuple[Table, ...] = (
         "What one job costs the server: enqueue one by one + tuned drain",
         (
             Column("server CPU µs, life", "enqueue", "one server us", ratio=True, also=("drain", "server us")),
-            Column("commands, life", "enqueue", "one commands", also=("drain", "commands")),
+            Column("commands, scripts' own too, life", "enqueue", "one commands", also=("drain", "commands")),
             Column("of it enqueue", "enqueue", "one commands"),
             Column("socket reads, life", "enqueue", "one reads", also=("drain", "reads")),
             Column("bytes on the wire, life", "enqueue", "one wire B", also=("drain", "wire B")),
@@ -142,6 +142,18 @@ TABLES: tuple[Table, ...] = (
             Column("first after s", "due", "first after s"),
             Column("last after s", "due", "last after s"),
             Column("jobs/s", "due", "jobs/s"),
+        ),
+        least=True,
+    ),
+    Table(
+        "50 runners in 2 processes, all cut off as the jobs are due",
+        (
+            Column("longest command, ms", "reconnect", "longest ms"),
+            Column("jobs", "reconnect", "jobs"),
+            Column("executions/job", "reconnect", "executions"),
+            Column("first after s", "reconnect", "first after s"),
+            Column("last after s", "reconnect", "last after s"),
+            Column("jobs/s", "reconnect", "jobs/s"),
         ),
         least=True,
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.contestants import Kind
 from benchmarks.figures import best, figure_of, plain
@@ -24,6 +24,10 @@ class Target:
     against: str | tuple[Kind, ...] | None = None
     server: str = ""
     """The servers that it holds for, by the beginning of their names."""
+    only: str = ""
+    """The contestant of ours that it holds for; any, by default."""
+    phase: str = ""
+    """The phase of the measure `profile` that tells where the time goes."""
 
     def holds_in(self, raw: Raw) -> bool:
         """False where its measure was taken on another server."""
@@ -37,43 +41,58 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``value`` is None where one of the figures was not measured."""
+    """``value`` is None where one of the figures was not measured, or the target is another contestant's."""
 
     value: float | None
     unit: str = ""
     reached: bool = False
+    is_meant: bool = True
+
+    @property
+    def missed(self) -> bool:
+        return self.value is not None and not self.reached
 
     def __str__(self) -> str:
+        if not self.is_meant:
+            return "-"
         if self.value is None:
             return "not measured"
         return f"{plain(self.value)} {self.unit}, {'reached' if self.reached else '**missed**'}"
 
 
 _PYTHON, _NODE, _PEERS = (Kind.PYTHON,), (Kind.NODE,), (Kind.PYTHON, Kind.NODE)
-_TASKS = "bare-redispy-tasks"
+_TASKS, _REDISPY = "bare-redispy-tasks", "flowli-over-redispy"
+
+_DRAIN = Target("drain, results off", "drain", "jobs/s", 8, at_least=True, against=_PYTHON, phase="drain")
+_ALONE = Target("enqueue one by one", "enqueue", "one jobs/s", 0.7, at_least=True, against="bare-redispy", phase="one")
+_TOGETHER = Target(
+    "enqueue, 100 concurrent", "enqueue", "concurrent jobs/s", 5, at_least=True, against=_PYTHON, phase="concurrent"
+)
+_STRETCH = "drain, results off, stretch"
+_SERVER, _STALLS = "server CPU for each job, drain", "longest command"
 
 TARGETS: tuple[Target, ...] = (
-    Target("drain, results off", "drain", "jobs/s", 8, at_least=True, against=_PYTHON),
-    Target("drain, results off", "drain", "jobs/s", 2.5, at_least=True, against=_NODE),
-    Target("drain, results off", "drain", "jobs/s", 0.35, at_least=True, against=_TASKS),
-    Target("drain, results off, stretch", "drain", "jobs/s", 10, at_least=True, against=_PYTHON),
-    Target("drain, results off, stretch", "drain", "jobs/s", 3, at_least=True, against=_NODE),
-    Target("drain, results off, stretch", "drain", "jobs/s", 0.45, at_least=True, against=_TASKS),
-    Target("drain at the README's defaults", "defaults", "jobs/s", 10, at_least=True, against=_PYTHON),
-    Target("enqueue one by one", "enqueue", "one jobs/s", 0.7, at_least=True, against="bare-redispy"),
-    Target("enqueue, 100 concurrent", "enqueue", "concurrent jobs/s", 5, at_least=True, against=_PYTHON),
-    Target("enqueue, 100 concurrent", "enqueue", "concurrent jobs/s", 2, at_least=True, against=_NODE),
-    Target("enqueue_many", "enqueue", "bulk jobs/s", 4, at_least=True, against=_PEERS),
-    Target("idle latency p50", "idle", "p50 ms", 1.5, against="bare-redispy"),
-    Target("idle latency p99", "idle", "p99 ms", 2, against="bare-redispy"),
-    Target("commands of an idle runner", "idle", "idle commands/s", 2, "/s"),
-    Target("CPU of an idle runner", "idle", "idle cpu %", 1, "%"),
-    Target("2,000 jobs that sleep 0.1 s, of the ideal", "sleep", "total/ideal", 1.05),
+    _DRAIN,
+    replace(_DRAIN, bound=2.5, against=_NODE),
+    replace(_DRAIN, bound=0.35, against=_TASKS),
+    replace(_DRAIN, what=_STRETCH, bound=10),
+    replace(_DRAIN, what=_STRETCH, bound=3, against=_NODE),
+    replace(_DRAIN, what=_STRETCH, bound=0.45, against=_TASKS),
+    replace(_DRAIN, what="drain at the README's defaults", measure="defaults", bound=10, phase="defaults"),
+    _ALONE,
+    _TOGETHER,
+    replace(_TOGETHER, bound=2, against=_NODE),
+    replace(_TOGETHER, what="enqueue_many", figure="bulk jobs/s", bound=4, against=_PEERS, phase="bulk"),
+    Target("idle latency p50", "idle", "p50 ms", 1.5, against="bare-redispy", phase="idle"),
+    Target("idle latency p99", "idle", "p99 ms", 2, against="bare-redispy", phase="idle"),
+    Target("commands of an idle runner", "idle", "idle commands/s", 2, "/s", phase="idle"),
+    Target("CPU of an idle runner", "idle", "idle cpu %", 1, "%", phase="idle"),
+    Target("2,000 jobs that sleep 0.1 s, of the ideal", "sleep", "total/ideal", 1.05, phase="drain"),
     Target("memory for each pending job", "drain", "pending B", 300, "B"),
     Target("memory left for each finished job, results off", "drain", "left B", 2, "B"),
-    Target("server CPU for each job, drain", "drain", "server us", 15, "µs"),
-    Target("start to first job", "drain", "start s", 0.35, "s"),
-    Target("RSS of an idle runner", "idle", "rss MB", 45, "MB"),
+    Target(_SERVER, "drain", "server us", 15, "µs", phase="drain"),
+    Target("start to first job", "drain", "start s", 0.35, "s", only=_REDISPY, phase="start"),
+    Target("RSS of an idle runner", "idle", "rss MB", 45, "MB", only=_REDISPY, phase="start"),
     *(
         Target(
             f"{what}, 1,000,000 waiting to 1,000",
@@ -82,17 +101,22 @@ TARGETS: tuple[Target, ...] = (
             bound,
             at_least=True,
             server=server,
+            phase=phase,
         )
-        for what in ("enqueue", "drain")
+        for what, phase in (("enqueue", "bulk"), ("drain", "drain"))
         for server, bound in (("redis", 0.85), ("valkey", 0.75))
     ),
-    Target("longest command, backlog to 1,000,000", "backlog", "longest ms", 5, "ms"),
-    Target("longest command, 100,000 jobs due at once", "due", "longest ms", 5, "ms"),
+    Target(f"{_STALLS}, backlog to 1,000,000", "backlog", "longest ms", 5, "ms", phase="drain"),
+    Target(f"{_STALLS}, 100,000 jobs due at once", "due", "longest ms", 5, "ms", phase="drain"),
+    Target(f"{_STALLS}, 50 runners that reconnect", "reconnect", "longest ms", 5, "ms", phase="drain"),
+    Target("commands of a runner with 10,000 schedules", "schedules", "idle commands/s", 2, "/s", phase="idle"),
 )
 
 
 def judge(raw: Raw, target: Target, ours: str) -> Verdict:
     """What one of our contestants made of a target."""
+    if target.only not in ("", ours):
+        return Verdict(None, is_meant=False)
     own = figure_of(raw, target.measure, ours, target.figure)
     unit = _reference(raw, target) if target.against else ("", 1.0)
     if own is None or unit is None:

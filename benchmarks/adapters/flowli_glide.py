@@ -6,7 +6,12 @@ from benchmarks.adapters.flowli_jobs import Adapter, make_contestant
 from benchmarks.payload import URL
 from flowli_glide import GlideDriver
 
-__all__ = ["adapter", "flowli"]
+__all__ = ["adapter", "flowli", "make_driver"]
 
-flowli = make_contestant(GlideDriver(URL, prefix="bench"))
+
+def make_driver() -> GlideDriver:
+    return GlideDriver(URL, prefix="bench")
+
+
+flowli = make_contestant(make_driver())
 adapter = Adapter(flowli)

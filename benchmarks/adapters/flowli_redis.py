@@ -6,7 +6,12 @@ from benchmarks.adapters.flowli_jobs import Adapter, make_contestant
 from benchmarks.payload import URL
 from flowli_redis import RedisDriver
 
-__all__ = ["adapter", "flowli"]
+__all__ = ["adapter", "flowli", "make_driver"]
 
-flowli = make_contestant(RedisDriver(URL, prefix="bench"))
+
+def make_driver() -> RedisDriver:
+    return RedisDriver(URL, prefix="bench")
+
+
+flowli = make_contestant(make_driver())
 adapter = Adapter(flowli)

@@ -10,14 +10,15 @@ from benchmarks.lab import Cell, Lab
 __all__ = ["measure"]
 
 _SCHEDULES = 10_000
-_WATCHED = 4.0
+_WATCHED, _IDLE = 4.0, 10.0
+"""Seconds: each of them fires once a second, or none of them; what a runner sends each ten is among the latter."""
 _RARELY, _OFTEN = 86_400.0, 1.0
 """Seconds between the fires of a schedule."""
 
 
 def measure(lab: Lab, contestant: Contestant) -> dict[str, float]:
-    schedules, watched = lab.jobs(_SCHEDULES), lab.seconds(_WATCHED)
-    return _idle(lab, contestant, schedules, watched) | _firing(lab, contestant, schedules, watched)
+    schedules, watched, idle = lab.jobs(_SCHEDULES), lab.seconds(_WATCHED), lab.seconds(_IDLE)
+    return _idle(lab, contestant, schedules, idle) | _firing(lab, contestant, schedules, watched)
 
 
 def _idle(lab: Lab, contestant: Contestant, schedules: int, watched: float) -> dict[str, float]:
@@ -29,14 +30,16 @@ def _idle(lab: Lab, contestant: Contestant, schedules: int, watched: float) -> d
             cell.producer.ask("one", first=0, limit=1, seconds=10.0)
             cell.wait(0, 1, [worker])
             time.sleep(0.5)  # what follows the last job is over
-            before, began, cpu = cell.server.look(), time.monotonic(), worker.footprint().cpu
-            time.sleep(watched)
-            spent, took = cell.server.look().since(before), time.monotonic() - began
-            cpu = worker.footprint().cpu - cpu
+            before, cpu = cell.server.look(), worker.footprint().cpu
+            with cell.server.overheard() as sent:
+                began = time.monotonic()
+                time.sleep(watched)
+                took = time.monotonic() - began
+            spent, cpu = cell.server.look().since(before), worker.footprint().cpu - cpu
     return {
         "put/s": told["count"] / told["seconds"],
         "memory B": full.memory / schedules,
-        "idle commands/s": spent.commands / took,
+        "idle commands/s": sent.total() / took,
         "idle cpu %": 100 * cpu / took,
         "idle server cpu %": 100 * spent.cpu / took,
     }
