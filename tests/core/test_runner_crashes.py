@@ -262,7 +262,8 @@ async def test_a_runner_that_cannot_renew_stops_its_handler_and_settles_nothing(
 
 
 @pytest.mark.slow
-async def test_a_renewal_that_breaks_in_an_unforeseen_way_does_not_end_the_renewals() -> None:
+@pytest.mark.parametrize("error", [RuntimeError("a defect of the client"), asyncio.CancelledError()])
+async def test_a_renewal_that_breaks_in_an_unforeseen_way_does_not_end_the_renewals(error: BaseException) -> None:
     began = asyncio.Event()
     release = asyncio.Event()
 
@@ -278,7 +279,7 @@ async def test_a_renewal_that_breaks_in_an_unforeseen_way_does_not_end_the_renew
         ) -> Sequence[Renewal]:
             self.broke += 1
             if self.broke < 3:
-                raise RuntimeError("a defect of the client")
+                raise error
             return await super().renew(holds, lease_for, now=now)
 
     @job

@@ -205,6 +205,33 @@ async def test_an_error_that_no_driver_should_raise_does_not_end_the_runner(
     assert "it goes on in a moment" in caplog.text
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("error", [RuntimeError("a defect of the client"), asyncio.CancelledError()])
+async def test_what_was_leased_by_a_call_that_broke_is_executed_at_once(error: BaseException) -> None:
+    """Its lease would else lapse, and count as a lost runner's: after a few of them as poison."""
+
+    class Broken(MemoryDriver):
+        broke = 0
+
+        async def exchange(
+            self, settlements: Sequence[Settlement], claim: Claim | None = None, *, now: Millis | None = None
+        ) -> Exchanged:
+            answer = await super().exchange(settlements, claim, now=now)
+            if answer.leases and not self.broke:
+                self.broke += 1
+                raise error
+            return answer
+
+    driver = Broken()
+    flowli = runtime(echo, driver=driver)
+    async with Runner(flowli) as runner:
+        handle = await flowli.use(echo).enqueue("x")
+        assert await handle.result(timeout=20) == "x"
+        await until(lambda: runner.consuming, "the runner goes on")
+    found = await record(flowli, handle.id)
+    assert (driver.broke, found.attempts_made, found.deliveries) == (1, 1, 0)
+
+
 async def test_a_driver_that_is_closed_under_the_runner_ends_it(caplog: pytest.LogCaptureFixture) -> None:
     flowli = runtime(echo)
     runner = Runner(flowli)

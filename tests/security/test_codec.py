@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flowli import DefinitionError, Flowli, Runner, ValidationError, job
+from flowli import DefinitionError, Flowli, JobFailedError, Runner, ValidationError, job
 from flowli.codec import Binding, HmacCodec, PayloadCodec, PayloadRefused
 from flowli.driver import Change, Millis, NewJob, State
 from flowli.wire import decode_schedule, encode_schedule
@@ -219,6 +219,29 @@ async def test_whatever_a_codec_raises_parks_the_job(caplog: pytest.LogCaptureFi
         await _run(driver, Shorter())
         assert await _state(driver, handle.id) is State.SCHEDULED
     assert "is refused: error" in caplog.text, "the kind of zlib's error, and not its text"
+
+
+class Fussy(Shorter):
+    """A codec that cannot encode one of the results."""
+
+    def encode(self, data: bytes, binding: Binding) -> bytes:
+        if binding.kind == "result" and b"Eve" in data:
+            raise RuntimeError(f"cannot encode {data!r}")
+        return super().encode(data, binding)
+
+
+async def test_a_result_that_the_codec_cannot_encode_fails_its_job_and_holds_up_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Their outcomes travel together: one that cannot be sent must not keep the others, or the runner, for ever."""
+    app = _app(MemoryDriver(), Fussy())
+    async with app, Runner(app):
+        handles = [await app.greet.enqueue(name, max_attempts=1) for name in ("Ada", "Eve", "Bob")]
+        assert await handles[0].result(timeout=20) == "hello Ada"
+        assert await handles[2].result(timeout=20) == "hello Bob"
+        with pytest.raises(JobFailedError, match=r"the codec cannot encode its result \(RuntimeError\)"):
+            await handles[1].result(timeout=20)
+    assert "Eve" not in caplog.text
 
 
 @pytest.mark.parametrize("at", range(0, 53, 3))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from flowli.driver import Claim, Driver, Exchanged, Hold, Lease, Millis, Settled, Settlement, Turn
 from flowli.errors import DriverUnavailable
 from flowli.ids import make_id
-from flowli.journal import Journal, logger
+from flowli.journal import Journal, is_being_cancelled, logger
 from flowli.repeat import wait_before
 from flowli.settle import Verdict, hand_back
 
@@ -132,7 +132,9 @@ class Conversation:
         return Millis(max(_SHORTEST_WAIT, min(self._terms.poll, until - self.store_now())))
 
     def claim(self, limit: int, *, wait: Millis = Millis(0)) -> Claim:
-        """The next claim; 0 keeps house only."""
+        """The next claim; 0 keeps house only. One that broke off is repeated: it may have leased."""
+        if self._unanswered is not None:
+            return replace(self._unanswered, wait=Millis(0))
         terms = self._terms
         self._turn = Turn(self._turn.sender, self._turn.number + 1)
         return Claim(
@@ -201,6 +203,11 @@ class Conversation:
                 if claim is not None and claim.wait:
                     claim = replace(claim, wait=Millis(0))
                 continue
+            except asyncio.CancelledError as exc:
+                if is_being_cancelled():
+                    raise
+                self.is_connected = False
+                raise RuntimeError("the driver cancelled its own call") from exc
             except Exception:
                 self.is_connected = False
                 raise

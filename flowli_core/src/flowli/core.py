@@ -66,7 +66,7 @@ class Core:
         self.defaults = defaults
         self.schedules = schedules
         self.limits = limits
-        self._codec = codec
+        self.codec = codec
         self._sealed: WeakValueDictionary[int, Sealed] = WeakValueDictionary()
         self.turns: Turns = Turns()
         self.coalescers: Coalescers = Coalescers(self.turns)
@@ -101,13 +101,13 @@ class Core:
         """The running loop's driver, opened on first use; behind the runtime's codec, if it has one."""
         hub = self.need_hub(what)
         driver = hub.ready() or await hub.here()
-        if self._codec is None:
+        if self.codec is None:
             return driver
         # One for all callers of now: only enqueues for the same driver travel together. It holds its driver, so that
         # the number is nobody else's.
         sealed = self._sealed.get(id(driver))
         if sealed is None:
-            sealed = self._sealed[id(driver)] = Sealed(driver, self._codec)
+            sealed = self._sealed[id(driver)] = Sealed(driver, self.codec)
         return sealed
 
     async def enter(self, *, certain: bool = False) -> None:

@@ -24,6 +24,7 @@ from flowli.handler import call_handler
 from flowli.job import Job
 from flowli.records import FailureReason
 from flowli.schema import Unwritable, dump_json, issues_of, refuse
+from flowli.sealed import seal_result
 from flowli.settle import Case, Verdict, cancel, complete, expire, fail, give_up, park, snooze
 from flowli.wire import Head, Memo, Unreadable, decode_head, decode_memo, split_body
 
@@ -149,6 +150,12 @@ class Execution:
                 f"annotation ({exc}). Return what is annotated, or None."
             )
             return give_up(case, wrong, FailureReason.VALIDATION, self.now())
+        if self.core.codec is not None:
+            try:
+                result = seal_result(self.core.codec, job.name, case.lease.id, result)
+            except Exception as exc:  # its text may hold the result
+                wrong = FlowliError(f"Job {job.name!r}: the codec cannot encode its result ({type(exc).__name__}).")
+                return self.fail(job, case, wrong)
         return complete(case, result, self.now())
 
 

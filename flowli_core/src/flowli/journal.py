@@ -27,7 +27,7 @@ from flowli.events import (
 from flowli.lifecycle import Move
 from flowli.settle import Verdict, describe, message_of
 
-__all__ = ["Journal", "Listener", "logger"]
+__all__ = ["Journal", "Listener", "is_being_cancelled", "logger"]
 
 E = TypeVar("E", bound=RunnerEvent)
 Listener = Callable[[E], Awaitable[None] | None]
@@ -102,7 +102,7 @@ class Journal:
             if inspect.isawaitable(outcome):
                 await outcome
         except (Exception, SystemExit, asyncio.CancelledError) as exc:
-            if isinstance(exc, asyncio.CancelledError) and _is_being_cancelled():
+            if isinstance(exc, asyncio.CancelledError) and is_being_cancelled():
                 raise
             frames = describe(exc).traceback
             logger.error(
@@ -142,7 +142,8 @@ class Journal:
         self.emit(LeaseRecovered(job_id=found.id, job_name=found.name, deliveries=found.deliveries))
 
 
-def _is_being_cancelled() -> bool:
+def is_being_cancelled() -> bool:
+    """Whether somebody cancels the running task; else a CancelledError is that of what it awaited."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 

@@ -149,7 +149,7 @@ class Leases:
         except (DriverError, TimeoutError) as exc:
             logger.warning("leases could not be renewed, trying again: %s", exc or type(exc).__name__)
             return False
-        except Exception:
+        except (Exception, asyncio.CancelledError):  # nobody cancels in this thread: the latter is a client's own
             logger.exception("leases could not be renewed, trying again")
             return False
         return True

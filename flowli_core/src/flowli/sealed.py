@@ -37,22 +37,26 @@ from flowli.driver import (
 from flowli.journal import logger
 from flowli.wire import FORMAT, Unreadable, decode_schedule, encode_schedule
 
-__all__ = ["Sealed"]
+__all__ = ["Sealed", "seal_result"]
 
 _REFUSED = b"\x00"
 """Stands in front of what was refused: it is no JSON and of no format, so that core takes it for unreadable."""
 _NO_WAIT = Millis(0)
-_MOST_NAMES = 100_000
+
+
+def seal_result(codec: PayloadCodec, job: str, id: str, result: bytes) -> bytes:
+    """A result as it is stored. It is sealed where it is made, so that one that cannot be is that job's failure, and
+    not that of the call which would have carried it beside others."""
+    return codec.encode(result, _binding("result", job, id))
 
 
 class Sealed:
-    """What core talks to instead of a driver. It is opened and closed by whoever opens and closes the driver."""
+    """What core talks to instead of a driver. It is opened and closed by whoever opens and closes the driver. The
+    results in settlements are sealed already."""
 
     def __init__(self, driver: Driver, codec: PayloadCodec) -> None:
         self._driver = driver
         self._codec = codec
-        self._names: dict[tuple[str, int], str] = {}
-        """Of leased jobs: a settlement does not say the name."""
 
     def __str__(self) -> str:
         return str(self._driver)
@@ -82,9 +86,7 @@ class Sealed:
     async def exchange(
         self, settlements: Sequence[Settlement], claim: Claim | None = None, *, now: Millis | None = None
     ) -> Exchanged:
-        found = await self._driver.exchange([self._settled(one) for one in settlements], claim, now=now)
-        for one in settlements:
-            self._names.pop((one.id, one.token), None)
+        found = await self._driver.exchange(settlements, claim, now=now)
         return replace(found, leases=[self._leased(lease) for lease in found.leases]) if found.leases else found
 
     async def renew(
@@ -146,17 +148,7 @@ class Sealed:
     def _sealed(self, job: NewJob) -> NewJob:
         return job._replace(body=self._codec.encode(job.body, _binding("body", job.name, job.id)))
 
-    def _settled(self, one: Settlement) -> Settlement:
-        text, line, result = one.memo.partition(b"\n")
-        if one.state is not State.COMPLETED or not line:
-            return one
-        name = self._names.get((one.id, one.token), "")
-        return one._replace(memo=text + line + self._codec.encode(result, _binding("result", name, one.id)))
-
     def _leased(self, lease: Lease) -> Lease:
-        self._names[lease.id, lease.token] = lease.name
-        while len(self._names) > _MOST_NAMES:  # those of leases that were lost, and are never settled
-            del self._names[next(iter(self._names))]
         return lease._replace(body=self._opened(lease.body, _binding("body", lease.name, lease.id)))
 
     def _read(self, job: StoredJob) -> StoredJob:
