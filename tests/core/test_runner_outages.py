@@ -11,7 +11,7 @@ import pytest
 
 from flowli import DriverClosed, Flowli, QueueFull, Runner, job
 from flowli.conversation import Conversation, Terms
-from flowli.driver import Change, Changed, Claim, Driver, Exchanged, Millis, Settlement
+from flowli.driver import Change, Changed, Claim, Driver, Exchanged, Millis, Settled, Settlement, Turn
 from flowli.errors import DriverUnavailable
 from flowli.events import JobCompleted
 from flowli.journal import Journal
@@ -69,6 +69,65 @@ async def test_a_settlement_whose_reply_is_lost_again_and_again_is_written_once(
     assert (driver.failed, len(heard)) == (4, 1)
     found = await record(flowli, handle.id)
     assert (found.state, found.attempts_made) == (State.COMPLETED, 1)
+
+
+class Vanishing(MemoryDriver):
+    """The reply to the first settlement is lost, and what it wrote is no longer kept when it is repeated."""
+
+    def __init__(self, clock: ManualClock, *, written: bool) -> None:
+        super().__init__(clock=clock)
+        self._manual = clock
+        self._written = written
+        self.settled: list[Settled] = []
+
+    async def exchange(
+        self, settlements: Sequence[Settlement], claim: Claim | None = None, *, now: Millis | None = None
+    ) -> Exchanged:
+        if settlements and not self.settled:
+            if not self._written:
+                await self._by_another(settlements[0])
+            answer = await super().exchange(settlements, now=now)
+            self.settled += answer.settled
+            if not self._written:
+                return answer
+            self._manual.advance("1h")
+            raise DriverUnavailable("the reply is lost", maybe_written=True)
+        answer = await super().exchange(settlements, claim, now=now)
+        self.settled += answer.settled
+        return answer
+
+    async def _by_another(self, one: Settlement) -> None:
+        """Another runner takes the job over, ends it, and it is kept no longer."""
+        self._manual.advance("1h")
+        turn = Turn("another", 1)
+        claim = Claim(runner="another", turn=turn, queues=None, limit=1, lease_for=Millis(60_000))
+        [lease] = (await super().exchange((), claim)).leases
+        await super().exchange([one._replace(token=lease.token)])
+        self._manual.advance("1h")
+
+
+@pytest.mark.parametrize(("ttl", "found"), [("0s", Settled.GONE), ("10m", Settled.GONE), ("2h", Settled.REPEATED)])
+async def test_an_outcome_that_was_written_and_is_kept_no_longer_is_an_event(ttl: str, found: Settled) -> None:
+    """A listener that chains work to it would else wait for ever; the lost reply is the store's trouble, not its."""
+    driver = Vanishing(ManualClock(), written=True)
+    flowli = runtime(echo, driver=driver)
+    handle = await flowli.use(echo).enqueue("x", result_ttl=ttl)
+    runner = Runner(flowli)
+    heard = hearing(runner, JobCompleted)
+    assert await runner.run_once() == 1
+    assert driver.settled == [Settled.WRITTEN, found]
+    assert [event.job_id for event in heard] == [handle.id]
+
+
+async def test_an_outcome_that_finds_no_record_at_its_first_try_is_none() -> None:
+    """Nothing was lost on the way: another runner had the job, and its outcome is the one that counts."""
+    driver = Vanishing(ManualClock(), written=False)
+    flowli = runtime(echo, driver=driver)
+    await flowli.use(echo).enqueue("x", result_ttl="10m")
+    runner = Runner(flowli)
+    heard = hearing(runner, JobCompleted)
+    assert await runner.run_once() == 1
+    assert (driver.settled, heard) == ([Settled.GONE], [])
 
 
 async def test_a_count_that_fails_is_asked_again() -> None:

@@ -224,7 +224,8 @@ class Conversation:
             if self._unsure and (settlement.id, settlement.token) in self._unsure:
                 self._unsure.discard((settlement.id, settlement.token))
                 unsure = True
-            vanished = outcome is Settled.GONE and unsure and settlement.keep_for == 0
+            # An end that was written may be kept no longer by the time at which the store answers again.
+            vanished = outcome is Settled.GONE and unsure and settlement.state.is_terminal
             if outcome is Settled.WRITTEN or outcome is Settled.REPEATED or vanished:
                 self._journal.written(verdict)
             else:

@@ -1,7 +1,9 @@
 """What a runner tells its listeners. A listener for a class gets that class and all below it: `RunnerEvent` gets
 everything.
 
-It refuses to know who emits them: an event says what was written to the store, except `JobStarted`.
+It refuses to know who emits them: an event says what was written to the store, except `JobStarted`. Where the reply to
+the end of a job was lost, and nothing of the job is kept any more when it is sent again, that counts as written: two
+runners may then both tell of one job that the first lost to the second, and none is told of by nobody.
 """
 
 from __future__ import annotations

@@ -23,6 +23,9 @@ __all__ = ["Leases"]
 _LOOK_S = 0.5
 """How often the store is asked whether somebody wants a running job cancelled."""
 
+_RENEWED_FROM = 2 / 3
+"""The part of a lease that is left when it is renewed."""
+
 _MARGIN = 0.1
 """The part of a lease before its end at which a handler whose renewals fail is stopped."""
 
@@ -56,13 +59,10 @@ class Leases:
         self._is_asleep = False
         self._used_at = time.monotonic()
         self._thread: threading.Thread | None = None
-        self._renewed_at = time.monotonic()
 
     def add(self, holds: Iterable[Hold], ends_at: float) -> None:
         """These end at ``ends_at`` (monotonic seconds), unless they are renewed."""
         with self._news:
-            began_at = ends_at - self._lease_s
-            self._renewed_at = min(self._renewed_at, began_at) if self._ends else began_at
             self._ends.update((hold, ends_at) for hold in holds)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="flowli-leases", daemon=True)
@@ -164,14 +164,13 @@ class Leases:
     async def _renew_or_look(self) -> None:
         sent_at = time.monotonic()
         with self._news:
-            renew = sent_at - self._renewed_at >= self._lease_s / 3
+            # By the lease that ends first: one that came late, from a slow call or to a blocked loop, has less left.
+            renew = bool(self._ends) and min(self._ends.values()) - sent_at <= self._lease_s * _RENEWED_FROM
             holds = list(self._ends)
         for at in range(0, len(holds), _BATCH):
             batch = holds[at : at + _BATCH]
             found = await self._twin.renew(batch, self._lease_for if renew else None)
             self._note(batch, found, sent_at if renew else None)
-        if renew:
-            self._renewed_at = sent_at
 
     def _note(self, batch: list[Hold], found: Iterable[Renewal], sent_at: float | None) -> None:
         for hold, renewal in zip(batch, found, strict=True):
