@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import suppress
 from enum import Enum
 
 from flowli.deadlines import Deadlines
@@ -19,6 +21,7 @@ from flowli.execution import Execution, Ready
 from flowli.journal import Journal, logger
 from flowli.lifecycle import Move
 from flowli.settle import Verdict, cancel, describe, release, set_aside
+from flowli.threads import Turnstile
 
 __all__ = ["Attempts", "Why"]
 
@@ -132,7 +135,8 @@ class Attempts:
             verdict = None
             if running.why is None:
                 running.began = True
-                verdict = await self._execution.execute(running.ready)
+                threads = None if running.ready.job.is_async else self._turnstile(running)
+                verdict = await self._execution.execute(running.ready, threads)
         except KeyboardInterrupt:  # somebody ends the process, not the job
             self._end(running, release(running.ready.case))
             raise
@@ -142,6 +146,24 @@ class Attempts:
             self._end(running, self._failed(running, exc))
         else:
             self._end(running, verdict)
+
+    def _turnstile(self, running: _Running) -> Executor | None:
+        """Where the timeout of a ``def`` handler stands still: what waits for a thread was not begun."""
+        hold, ready, timeout = running.hold, running.ready, running.ready.case.options.timeout
+        if timeout is None:
+            return None
+        loop = asyncio.get_running_loop()
+
+        def bound() -> None:
+            if self._running.get(hold) is running:
+                self._deadlines.add(hold, timeout / 1000)
+
+        def begin() -> None:
+            ready.bounded_from = self._execution.now()
+            with suppress(RuntimeError):  # a loop that was closed meanwhile bounds nothing
+                loop.call_soon_threadsafe(bound)
+
+        return Turnstile(self._execution.threads, lambda: self._deadlines.discard(hold), begin)
 
     def _failed(self, running: _Running, error: BaseException) -> Verdict:
         case = running.ready.case

@@ -44,13 +44,15 @@ _NOTHING = Memo()
 class Ready:
     """A lease that this runner can execute."""
 
-    __slots__ = ("_attempt", "_flowli", "case", "input", "job", "meta")
+    __slots__ = ("_attempt", "_flowli", "bounded_from", "case", "input", "job", "meta")
 
     def __init__(self, job: Job[Any, Any, Any, Any], case: Case, input: Any, meta: Any, flowli: Flowli[Any]) -> None:
         self.job: Job[Any, Any, Any, Any] = job
         self.case: Case = case
         self.input: Any = input
         self.meta: Any = meta
+        self.bounded_from: Millis = case.started_at
+        """What the timeout counts from."""
         self._flowli = flowli
         self._attempt: Attempt | None = None
 
@@ -63,7 +65,7 @@ class Ready:
                 name=lease.name,
                 number=self.case.number,
                 token=lease.token,
-                deadline=None if timeout is None else millis_to_instant(Millis(self.case.started_at + timeout)),
+                deadline=None if timeout is None else millis_to_instant(Millis(self.bounded_from + timeout)),
                 flowli=self._flowli,
             )
         return self._attempt
@@ -121,12 +123,14 @@ class Execution:
             return self.fail(job, case, exc)
         return Ready(job, case, input, meta, self.core.flowli)
 
-    async def execute(self, ready: Ready) -> Verdict:
-        """Call the handler and judge the outcome. Cancellation passes through."""
+    async def execute(self, ready: Ready, threads: Executor | None = None) -> Verdict:
+        """Call the handler and judge the outcome. Cancellation passes through. A ``def`` handler gets one of
+        ``threads``, by default the runner's."""
         job, case = ready.job, ready.case
         current.set(ready.attempt)
+        threads = threads or self.threads
         try:
-            value = await call_handler(job, ready.input, ready.meta, context=self.core.context, threads=self.threads)
+            value = await call_handler(job, ready.input, ready.meta, context=self.core.context, threads=threads)
         except Cancel as exc:
             return cancel(case, self.now(), exc)
         except Snooze as exc:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-__all__ = ["HANDLER_THREADS", "HandlerThreads"]
+__all__ = ["HANDLER_THREADS", "HandlerThreads", "Turnstile"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,3 +45,22 @@ class HandlerThreads(ThreadPoolExecutor):
         finally:
             with self._counting:
                 self._busy -= 1
+
+
+class Turnstile(Executor):
+    """The pool, for one handler: calls ``waits`` where the handler is submitted, and ``begins`` in its thread, once it
+    has one."""
+
+    def __init__(self, pool: Executor, waits: Callable[[], None], begins: Callable[[], None]) -> None:
+        self._pool = pool
+        self._waits = waits
+        self._begins = begins
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """As that of the pool."""
+        self._waits()
+        return self._pool.submit(self._begun, fn, *args, **kwargs)
+
+    def _begun(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._begins()
+        return fn(*args, **kwargs)
