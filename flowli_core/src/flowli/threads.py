@@ -59,8 +59,9 @@ class Turnstile(Executor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """As that of the pool."""
         self._waits()
-        return self._pool.submit(self._begun, fn, *args, **kwargs)
 
-    def _begun(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        self._begins()
-        return fn(*args, **kwargs)
+        def begun() -> T:
+            self._begins()
+            return fn(*args, **kwargs)
+
+        return self._pool.submit(begun)
