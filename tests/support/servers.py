@@ -136,11 +136,17 @@ class ValkeyServer:
             return "ended"
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                connection.sendall(b"INFO server\r\n")
-                answer = connection.recv(65_536)
+                # INFO is answered while data are being loaded, PING not before they are there.
+                # INFO is answered while data are being loaded, PING not before they are there.
+                connection.sendall(b"INFO server\r\nPING\r\n")
+                answer = b""
+                while chunk := connection.recv(65_536):
+                    answer += chunk
+                    if b"+PONG\r\n" in answer or b"-LOADING" in answer:
+                        break
         except OSError:
             return None
-        return "ready" if b"process_id:%d\r\n" % self._process.pid in answer else None
+        return "ready" if b"process_id:%d\r\n" % self._process.pid in answer and b"+PONG\r\n" in answer else None
 
 
 def _free_port(ports: range) -> int:
