@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from flowli_conformance.groups.schedule import ScheduleSuite
     from flowli_conformance.groups.settle import SettleSuite
     from flowli_conformance.groups.turns import TurnSuite
+    from flowli_conformance.groups.unique import UniqueSuite
     from flowli_conformance.groups.wait import WaitSuite
     from flowli_conformance.suite import Suite
 
@@ -54,6 +55,7 @@ __all__ = [
     "SettleSuite",
     "Suite",
     "TurnSuite",
+    "UniqueSuite",
     "WaitSuite",
     "new_job",
     "new_jobs",
@@ -81,6 +83,7 @@ _HOMES = {
     "SettleSuite": "groups.settle",
     "Suite": "suite",
     "TurnSuite": "groups.turns",
+    "UniqueSuite": "groups.unique",
     "WaitSuite": "groups.wait",
     "new_job": "bench",
     "new_jobs": "bench",

@@ -17,6 +17,7 @@ import pytest
 from flowli.driver import (
     Act,
     Acted,
+    Bonds,
     Claim,
     Deed,
     Driver,
@@ -82,6 +83,7 @@ def new_job(
     priority: int = 0,
     due: int | None = None,
     delay: int | None = None,
+    bonds: Bonds | None = None,
 ) -> NewJob:
     return NewJob(
         id=id,
@@ -92,6 +94,7 @@ def new_job(
         priority=priority,
         due=None if due is None else Millis(due),
         delay=None if delay is None else Millis(delay),
+        bonds=bonds,
     )
 
 

@@ -19,6 +19,7 @@ from flowli_conformance.groups.recovery import RecoverySuite
 from flowli_conformance.groups.schedule import ScheduleSuite
 from flowli_conformance.groups.settle import SettleSuite
 from flowli_conformance.groups.turns import TurnSuite
+from flowli_conformance.groups.unique import UniqueSuite
 from flowli_conformance.groups.wait import WaitSuite
 
 __all__ = ["DriverSuite"]
@@ -42,6 +43,7 @@ class DriverSuite(
     ConcurrencySuite,
     CloseSuite,
     ExamineSuite,
+    UniqueSuite,
     AbilitySuite,
 ):
     """Every promise of `flowli.driver.Driver`. A subclass provides ``make_driver``; see `Suite`."""

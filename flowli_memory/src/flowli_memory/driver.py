@@ -55,7 +55,7 @@ class MemoryDriver:
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        return frozenset({Ability.EXAMINE})
+        return frozenset({Ability.EXAMINE, Ability.UNIQUE})
 
     @property
     def process_local(self) -> bool:
@@ -159,4 +159,4 @@ class MemoryDriver:
     async def examine(self, *, now: Millis | None = None) -> Examination:
         store = await self._presence.enter()
         with store.lock:
-            return examining.examine(store)
+            return examining.examine(store, self._presence.instant(now))

@@ -11,13 +11,15 @@ from flowli_memory.store import Store
 __all__ = ["examine"]
 
 
-def examine(store: Store) -> Examination:
+def examine(store: Store, now: int) -> Examination:
     """Look at every record and every shelf. Whoever calls it holds the lock: it is over before anything moves."""
     jobs = {job.id: job for job in store.records()}
     placed = {job.id: job for lane in store.lanes.values() for shelf in lane.shelves.values() for job in shelf}
     findings = [finding for job in jobs.values() for finding in _contradictions(job)]
     findings += [_error("orphan", id, "it stands on a shelf and has no record") for id in placed.keys() - jobs.keys()]
-    return Examination(findings=findings, facts={"records": len(jobs), "schedules": len(store.book)})
+    store.keys.forget(now)
+    facts = {"records": len(jobs), "schedules": len(store.book), "unique_keys": len(store.keys)}
+    return Examination(findings=findings, facts=facts)
 
 
 def _contradictions(job: Job) -> Iterator[Finding]:

@@ -75,5 +75,5 @@ def _act(store: Store, one: Act, now: Millis) -> Acted:
     if one.memo is not None:
         job.memo = one.memo
     job.shelf.remove(job)
-    store.finish(job, State.CANCELLED, one.keep_for, now)
+    store.finish(job, State.CANCELLED, one.keep_for, now, unused=True)
     return Acted(found, done=True)

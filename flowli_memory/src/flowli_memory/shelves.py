@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from heapq import heappop, heappush
 from typing import TypeAlias
 
-from flowli.driver import Millis, QueueView, State, StoredJob
+from flowli.driver import Millis, QueueView, State, StoredJob, UniqueKey
 
 __all__ = ["Entry", "Job", "Lane", "Shelf"]
 
@@ -35,6 +35,7 @@ class Job:
         "settled",
         "shelf",
         "token",
+        "unique",
     )
 
     shelf: Shelf
@@ -54,6 +55,8 @@ class Job:
         self.asked = False
         self.settled: int | None = None
         """The token of the last settlement that was written."""
+        self.unique: UniqueKey | None = None
+        """The key that it asked for, and may hold."""
 
     @property
     def instant(self) -> Millis:

@@ -14,11 +14,14 @@ from flowli.driver import (
     Lease,
     Millis,
     NewJob,
+    OnConflict,
     Overview,
     RunnerNote,
     State,
     Turn,
+    UniqueKey,
 )
+from flowli_memory.keys import Hold, Keys
 from flowli_memory.schedules import Book
 from flowli_memory.shelves import Job, Lane
 from flowli_memory.turns import Turns
@@ -35,6 +38,7 @@ class Store:
         self.lanes: dict[str, Lane] = {}
         self.lounge = Lounge()
         self.book = Book()
+        self.keys = Keys()
         self.claims: Turns[Sequence[Lease]] = Turns()
         self.served_last: str | None = None
         self.pid: int | None = None
@@ -93,6 +97,8 @@ class Store:
         """Make a job, which stands on no shelf, active under a token of its own."""
         self._last_token = token = max(self._last_token + 1, now * 1000)
         job.token = token
+        if job.unique is not None:
+            self.keys.release(job.unique, job.id, started=True)
         job.lane.active.add(job, until, next(self._orders))
 
     def extend(self, job: Job, until: int) -> None:
@@ -115,8 +121,11 @@ class Store:
         job = lane.scheduled.pop()
         lane.queued.add(job, job.entry[1], job.arrival, -job.priority)
 
-    def finish(self, job: Job, state: State, keep_for: int, now: int) -> None:
-        """Make a job, which stands on no shelf, terminal for as long as it is to be kept, and wake who waits for it."""
+    def finish(self, job: Job, state: State, keep_for: int, now: int, *, unused: bool = False) -> None:
+        """Make a job, which stands on no shelf, terminal for as long as it is to be kept, and wake who waits for it.
+        ``unused``: it was cancelled while it waited."""
+        if job.unique is not None:
+            self.keys.release(job.unique, job.id, unused=unused)
         if keep_for > 0:
             job.asked = False
             job.lane.shelves[state].add(job, now + keep_for, next(self._orders))
@@ -166,23 +175,71 @@ class Store:
         )
 
     def _enqueue(self, new: NewJob, now: Millis, ready: dict[str, None], due: dict[str, int]) -> Enqueued:
-        id, queue, name, head, body, priority, instant, delay = new
-        job = self.find(id, now)
+        job = self.find(new.id, now)
         if job is not None:
-            state = job.shelf.state
-            waits = state is State.SCHEDULED or state is State.QUEUED
-            return Enqueued(Disposition.EXISTING, id, state, job.instant if waits else Millis(0))
+            return _standing(job)
+        unique = None if new.bonds is None else new.bonds.unique
+        if unique is None:
+            return self._place(new, now, ready, due)
+        hold = self.keys.get(unique.key, now)
+        if hold is not None:
+            return self._meet(new, unique, hold, now, ready, due)
+        self.keys.take(unique, new.id, now)
+        return self._place(new, now, ready, due)
+
+    def _place(self, new: NewJob, now: Millis, ready: dict[str, None], due: dict[str, int]) -> Enqueued:
+        """Store a job whose id is free."""
+        id, queue, name, head, body, priority, _, _, bonds = new
         lane = self.lanes.get(queue)
         if lane is None:
             lane = self.lanes[queue] = Lane(queue)
-        arrival = next(self._orders)
-        self._jobs[id] = job = Job(id, lane, name, head, body, priority, arrival)
-        if instant is None:
-            instant = now if delay is None else Millis(now + delay)
+        self._jobs[id] = job = Job(id, lane, name, head, body, priority, 0)
+        job.unique = None if bonds is None else bonds.unique
+        return self._wait(job, _instant(new, now), now, ready, due)
+
+    def _wait(self, job: Job, instant: Millis, now: Millis, ready: dict[str, None], due: dict[str, int]) -> Enqueued:
+        """Have a job, which stands on no shelf, wait for its turn, or for an instant that is to come."""
+        job.arrival = arrival = next(self._orders)
+        lane = job.lane
+        queue = lane.queue
         if instant > now:
             lane.scheduled.add(job, instant, arrival)
             due[queue] = min(instant, due.get(queue, instant))
-            return Enqueued(Disposition.CREATED, id, State.SCHEDULED, instant)
-        lane.queued.add(job, now, arrival, -priority)
+            return Enqueued(Disposition.CREATED, job.id, State.SCHEDULED, instant)
+        lane.queued.add(job, now, arrival, -job.priority)
         ready[queue] = None
-        return Enqueued(Disposition.CREATED, id, State.QUEUED, now)
+        return Enqueued(Disposition.CREATED, job.id, State.QUEUED, now)
+
+    def _meet(
+        self, new: NewJob, unique: UniqueKey, hold: Hold, now: Millis, ready: dict[str, None], due: dict[str, int]
+    ) -> Enqueued:
+        """What becomes of a request for a key that is held."""
+        job = self.find(hold.id, now)
+        if job is None:
+            return Enqueued(Disposition.EXISTING, hold.id, None, Millis(0))
+        if unique.on_conflict is OnConflict.KEEP or job.shelf.state not in _WAITING:
+            return _standing(job)
+        job.shelf.remove(job)
+        instant = _instant(new, now)
+        if hold.end is not None:
+            instant = Millis(min(instant, hold.end))
+        if unique.on_conflict is OnConflict.RESCHEDULE:
+            return self._wait(job, instant, now, ready, due)._replace(disposition=Disposition.RESCHEDULED)
+        self.keys.take(unique, hold.id, now, hold.first)
+        placed = self._place(new._replace(id=hold.id, due=instant), now, ready, due)
+        return placed._replace(disposition=Disposition.REPLACED)
+
+
+_WAITING = (State.SCHEDULED, State.QUEUED)
+
+
+def _standing(job: Job) -> Enqueued:
+    """What a request is told that a job stands for already."""
+    state = job.shelf.state
+    return Enqueued(Disposition.EXISTING, job.id, state, job.instant if state in _WAITING else Millis(0))
+
+
+def _instant(new: NewJob, now: Millis) -> Millis:
+    if new.due is not None:
+        return new.due
+    return now if new.delay is None else Millis(now + new.delay)

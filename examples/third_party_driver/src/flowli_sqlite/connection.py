@@ -25,7 +25,7 @@ Step = Callable[[sqlite3.Connection, Millis], T]
 
 _OLDEST = (3, 35)
 """The first release of SQLite that has RETURNING."""
-_APPLICATION, _LAYOUT = 1179406195, 1
+_APPLICATION, _LAYOUT = 1179406195, 2
 _REFUSED = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY)
 """What a commit says that left nothing in the file for certain; after any other error that is unknown."""
 _UNBOUNDED = 1_073_741_823

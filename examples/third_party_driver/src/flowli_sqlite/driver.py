@@ -60,7 +60,7 @@ class SQLiteDriver:
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        return frozenset()
+        return frozenset({Ability.UNIQUE})
 
     @property
     def process_local(self) -> bool:

@@ -20,6 +20,7 @@ from flowli.driver import (
     StoredJob,
     Turn,
 )
+from flowli_sqlite.keys import meet, take
 from flowli_sqlite.turns import recall, remember
 
 __all__ = ["COLUMNS", "act", "enqueue", "get", "look", "outcomes", "renew", "settle", "store", "stored_job"]
@@ -43,25 +44,36 @@ def enqueue(db: sqlite3.Connection, now: Millis, jobs: Sequence[NewJob], turn: T
     known = turn and recall(db, now, turn)
     if known is not None:
         return [
-            Enqueued(Disposition(made), str(id), State(str(state)), Millis(int(due))) for made, id, state, due in known
+            Enqueued(Disposition(str(made)), str(id), State(str(state)) if state else None, Millis(int(due)))
+            for made, id, state, due in known
         ]
     answers = [store(db, now, job) for job in jobs]
     if turn is not None:
-        remember(db, now, turn, [(made.value, id, state.value, due) for made, id, state, due in answers])
+        remember(db, now, turn, [(made.value, id, state or "", due) for made, id, state, due in answers])
     return answers
 
 
 def store(db: sqlite3.Connection, now: Millis, job: NewJob) -> Enqueued:
-    """Store one job, or say what stands under its id."""
+    """Store one job, or say what stands under its id or its unique key."""
     due = _instant(now, job.due, job.delay)
+    db.execute(_FREE_ID, (job.id, now))
+    unique = None if job.bonds is None else job.bonds.unique
+    if unique is not None and not _is_known(db, job.id):
+        held = meet(db, now, job, unique, due)
+        if held is not None:
+            return held
+        take(db, now, unique, job.id)
     state = State.SCHEDULED if due > now else State.QUEUED
     due = max(due, now)
-    db.execute(_FREE_ID, (job.id, now))
     row = (job.id, job.queue, job.name, state.value, -job.priority, due, job.head, job.body)
     if db.execute(_INSERT, row).rowcount:
         return Enqueued(Disposition.CREATED, job.id, state, due)
     stands, due = db.execute("SELECT state, due FROM jobs WHERE id = ?", (job.id,)).fetchone()
     return Enqueued(Disposition.EXISTING, job.id, State(stands), due if stands in _WAITING else Millis(0))
+
+
+def _is_known(db: sqlite3.Connection, id: str) -> bool:
+    return db.execute("SELECT 1 FROM jobs WHERE id = ?", (id,)).fetchone() is not None
 
 
 def settle(db: sqlite3.Connection, now: Millis, settlement: Settlement) -> Settled:

@@ -1,4 +1,4 @@
--- Layout 1. Instants are milliseconds since the epoch; names, heads, bodies, memos and notes are never interpreted.
+-- Layout 2. Instants are milliseconds since the epoch; names, heads, bodies, memos and notes are never interpreted.
 
 BEGIN IMMEDIATE;
 
@@ -36,7 +36,8 @@ CREATE TRIGGER IF NOT EXISTS job_comes AFTER INSERT ON jobs BEGIN
     INSERT INTO counts VALUES (new.queue, new.state, 1) ON CONFLICT DO UPDATE SET number = number + 1;
 END;
 
-CREATE TRIGGER IF NOT EXISTS job_moves AFTER UPDATE OF state ON jobs WHEN new.state <> old.state BEGIN
+CREATE TRIGGER IF NOT EXISTS job_moves AFTER UPDATE OF state, queue ON jobs
+WHEN new.state <> old.state OR new.queue <> old.queue BEGIN
     INSERT INTO counts VALUES (new.queue, new.state, 1) ON CONFLICT DO UPDATE SET number = number + 1;
     UPDATE counts SET number = number - 1 WHERE queue = old.queue AND state = old.state;
     DELETE FROM counts WHERE queue = old.queue AND state = old.state AND number = 0;
@@ -45,6 +46,32 @@ END;
 CREATE TRIGGER IF NOT EXISTS job_goes AFTER DELETE ON jobs BEGIN
     UPDATE counts SET number = number - 1 WHERE queue = old.queue AND state = old.state;
     DELETE FROM counts WHERE queue = old.queue AND state = old.state AND number = 0;
+END;
+
+-- Which job holds each unique key.
+CREATE TABLE IF NOT EXISTS keys (
+    key TEXT PRIMARY KEY,
+    id TEXT NOT NULL,
+    until TEXT NOT NULL,                 -- started, settled or lapsed
+    first INTEGER NOT NULL,              -- when the job was first asked for
+    ends INTEGER                         -- when the key is free in any case
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS keys_by_job ON keys (id);
+CREATE INDEX IF NOT EXISTS keys_by_end ON keys (ends) WHERE ends IS NOT NULL;
+
+CREATE TRIGGER IF NOT EXISTS job_starts AFTER UPDATE OF state ON jobs WHEN new.state = 'active' BEGIN
+    DELETE FROM keys WHERE id = new.id AND until = 'started';
+END;
+
+CREATE TRIGGER IF NOT EXISTS job_ends AFTER UPDATE OF state ON jobs
+WHEN new.state IN ('completed', 'failed', 'cancelled') BEGIN
+    DELETE FROM keys WHERE id = new.id AND (until <> 'lapsed' OR old.state <> 'active');
+END;
+
+CREATE TRIGGER IF NOT EXISTS job_leaves AFTER DELETE ON jobs
+WHEN old.state NOT IN ('completed', 'failed', 'cancelled') BEGIN
+    DELETE FROM keys WHERE id = old.id AND (until <> 'lapsed' OR old.state <> 'active');
 END;
 
 -- The answer to the last call of each sender, so that a call whose reply was lost can be repeated.
@@ -83,6 +110,6 @@ CREATE TABLE IF NOT EXISTS marks (
 INSERT OR IGNORE INTO marks VALUES ('token', 0), ('served', ''), ('buried', 0);
 
 PRAGMA application_id = 1179406195;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 COMMIT;

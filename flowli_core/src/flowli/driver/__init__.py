@@ -21,6 +21,7 @@ What every verb keeps to, and no docstring below repeats:
 
 from __future__ import annotations
 
+from flowli.driver.bonds import Bonds, OnConflict, UniqueKey, Until
 from flowli.driver.examination import Examination, Examines, Fact, Finding, Severity
 from flowli.driver.messages import (
     Act,
@@ -55,6 +56,7 @@ __all__ = [
     "Ability",
     "Act",
     "Acted",
+    "Bonds",
     "Change",
     "Changed",
     "Claim",
@@ -71,6 +73,7 @@ __all__ = [
     "Lease",
     "Millis",
     "NewJob",
+    "OnConflict",
     "Overview",
     "QueueView",
     "Recovered",
@@ -84,4 +87,6 @@ __all__ = [
     "StoredJob",
     "StoredSchedule",
     "Turn",
+    "UniqueKey",
+    "Until",
 ]

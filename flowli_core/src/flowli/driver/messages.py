@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Generic, NamedTuple, NewType, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, NewType, TypeVar
+
+if TYPE_CHECKING:
+    from flowli.driver.bonds import Bonds
 
 __all__ = [
     "Act",
@@ -91,23 +94,33 @@ class NewJob(NamedTuple):
     """0 to 9, greater first."""
     due: Millis | None = None
     delay: Millis | None = None
+    bonds: Bonds | None = None
+    """What it shares with other jobs; its id is then one that lives at home (route 0)."""
 
 
-class Disposition(Enum):
+class Disposition(StrEnum):
+    """What came of a request for a job."""
+
     CREATED = "created"
+    """A job was made."""
     EXISTING = "existing"
+    """A job that stands already, under the id or the unique key of the request, stands for it too."""
+    REPLACED = "replaced"
+    """The job that waits under the unique key is the request's now, under the id that it had."""
+    RESCHEDULED = "rescheduled"
+    """The job that waits under the unique key waits for another instant now."""
 
 
 class Enqueued(NamedTuple):
     """``id`` is the job that now stands for the request; ``state`` and ``due`` are its own as of this call.
 
     ``due`` is the instant it is or was to be ready: ``now`` for one that was queued at once. For an EXISTING job that
-    is no longer scheduled or queued it is 0.
+    is no longer scheduled or queued it is 0. ``state`` is None where a unique key outlived the record of its job.
     """
 
     disposition: Disposition
     id: str
-    state: State
+    state: State | None
     due: Millis
 
 

@@ -37,6 +37,8 @@ class Ability(StrEnum):
     """What a store may lack. Declared in `Driver.abilities`; each has a small Protocol of its own when it arrives, and
     the suite checks that what is declared is there and works. None is required."""
 
+    UNIQUE = "unique"
+    """`Bonds.unique`: at most one job holds a key."""
     WORKFLOWS = "workflows"
     FAIRNESS = "fairness"
     LIMITS = "limits"
@@ -79,8 +81,9 @@ class Driver(Protocol):
     ) -> Sequence[Enqueued]:
         """Store each job, with its place in a queue or among the scheduled, and wake an idle runner of that queue.
 
-        A known id is EXISTING for as long as its record is kept, also within one batch. ``turn`` covers what the id
-        cannot: a repeat after the job ran and left nothing behind. A full store refuses a step whole (QueueFull). A
+        A known id is EXISTING for as long as its record is kept, also within one batch; a unique key that is held comes
+        after it (`UniqueKey`). ``turn`` covers what the id cannot: a repeat after the job ran and left nothing behind,
+        or after another job stood for it. A full store refuses a step whole (QueueFull). A
         driver that was made to wait for replicas or disks raises NotDurable, with the outcomes of the whole call in its
         order, when too few confirmed: stored, and safe to repeat. A repeat waits for the confirmation anew, also when
         it finds its jobs stored.

@@ -93,7 +93,7 @@ class RespDriver(ABC):
     @property
     def abilities(self) -> frozenset[Ability]:
         """EXAMINE."""
-        return frozenset({Ability.EXAMINE})
+        return frozenset({Ability.EXAMINE, Ability.UNIQUE})
 
     @property
     def process_local(self) -> bool:

@@ -25,7 +25,7 @@ _MOST_OF_A_CODE = 1_000
 _MOST_GHOSTS = 5_000
 _MOST_KEYS = 1_000_000
 _PER_QUEUE = ("rank", "due", "lease", "done", "fail", "gone")
-_OF_JOBS = ("active", "state", "crash", "more", "asked", "watch")
+_OF_JOBS = ("active", "state", "crash", "more", "asked", "watch", "bond")
 _SHOWN = 60
 
 
@@ -60,6 +60,7 @@ async def examine(space: Namespace, where: str, *, allow_eviction: bool, now: Mi
     await _records(look, lines)
     await _indexes(look, queues)
     await _schedules(look)
+    await _unique_keys(look)
     await _strangers(look)
     look.facts["findings"] = sum(look.counts.values())
     return Examination(findings=look.findings, facts=look.facts)
@@ -95,7 +96,7 @@ def _text(kind: bytes | str) -> str:
 
 @cache
 def _fixed_kinds() -> dict[str, str]:
-    strings, sets = {"fence"}, {"tick", "alive", "turns", "call"}
+    strings, sets = {"fence"}, {"tick", "alive", "turns", "call", "lapse"}
     names = {name for one in SCRIPTS for name in script(one).fixed} | {"meta"}
     names -= {"none", "first", "sent", "index", "behind"}
     return {name: "string" if name in strings else "zset" if name in sets else "hash" for name in names}
@@ -200,9 +201,14 @@ async def _indexes(look: _Look, queues: Sequence[str]) -> None:
     jobs = keys.fixed("jobs")
     pairs = [(keys.of_queue(name, queue), jobs, "ZH", queue) for queue in queues for name in _PER_QUEUE]
     pairs += [(keys.fixed(name), jobs, "HH", "") for name in _OF_JOBS]
-    for one, other, kinds in (("runners", "alive", "HZ"), ("last", "turns", "HZ"), ("tick", "plan", "ZH")):
+    for one, other, kinds in (
+        ("runners", "alive", "HZ"),
+        ("last", "turns", "HZ"),
+        ("tick", "plan", "ZH"),
+        ("lapse", "uniq", "ZH"),
+    ):
         pairs += [(keys.fixed(one), keys.fixed(other), kinds, "")]
-        if one != "tick":
+        if kinds == "HZ":
             pairs += [(keys.fixed(other), keys.fixed(one), kinds[::-1], "")]
     for index, behind, kinds, queue in pairs:
         found: list[bytes] = []
@@ -220,6 +226,16 @@ async def _schedules(look: _Look) -> None:
     look.facts["schedules"] = total
     for key in await walks.plan_again(look.space, found):
         look.find("schedule-instant", key)
+
+
+async def _unique_keys(look: _Look) -> None:
+    total, found = 0, list[bytes]()
+    async for met, wrong in walks.unique_keys(look.space, look.now):
+        total += met
+        found += wrong
+    look.facts["unique_keys"] = total
+    for key in await walks.unique_keys_again(look.space, look.now, found):
+        look.find("unique-leaked", key)
 
 
 async def _strangers(look: _Look) -> None:

@@ -29,6 +29,7 @@ FAULTS: Mapping[str, tuple[Severity, str]] = {
     "ghost-sum": (_W, "the number of stale elements in its line is wrong: counts are off, and idle runners wake late"),
     "orphan": (_E, "it is in {about} and has nothing behind it: remove it from there"),
     "schedule-instant": (_E, "the instant at which it is fired is not the one that it says: put the schedule again"),
+    "unique-leaked": (_E, "this unique key is held and the job that holds it is over: jobs under it are not made"),
     "key-type": (_E, "it is {about}: another program writes below this prefix; move one of the two"),
     "key-unknown": (_W, "no version of Flowli that reads this layout writes it: remove it if nobody knows it"),
     "key-without-expiry": (_W, "it should expire and does not: give it ten minutes with EXPIRE"),

@@ -66,7 +66,7 @@ class Keys:
         """Holds a token after the first job of a new queue, for a runner that serves whatever there is."""
         return self._root + "call"
 
-    def sent(self, sender: str, chunk: int) -> str:
+    def sent(self, sender: str, chunk: int | str) -> str:
         """Remembers the answer to one chunk of a sender's last enqueue."""
         return f"{self._root}sent:{chunk}:{sender}"
 

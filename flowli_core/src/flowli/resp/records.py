@@ -9,9 +9,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from flowli.driver import Lease, Millis, NewJob, Recovered, State, StoredJob
+from flowli.driver import Bonds, Lease, Millis, NewJob, OnConflict, Recovered, State, StoredJob, Until
 
-__all__ = ["LETTERS", "STATES", "Record", "job_of", "lease_of", "pack", "recovered_of", "unpack"]
+__all__ = ["LETTERS", "STATES", "Record", "job_of", "lease_of", "pack", "pack_bonds", "recovered_of", "unpack"]
 
 STATES = {
     b"S": State.SCHEDULED,
@@ -40,6 +40,20 @@ def pack(job: NewJob) -> bytes:
         message = f"The priority of job {job.id!r} is {job.priority}; it has to be 0 to 9."
         raise ValueError(message)
     return _packed_front(job.priority, job.queue, job.name, job.head) + job.body
+
+
+_WAYS = {Until.STARTED: "S", Until.SETTLED: "E", Until.LAPSED: "L"}
+_CONFLICTS = {OnConflict.KEEP: "K", OnConflict.REPLACE: "P", OnConflict.RESCHEDULE: "R"}
+
+
+def pack_bonds(bonds: Bonds | None) -> bytes:
+    """What ``parts/bonds.lua`` reads: fields of a letter, a length and a text; nothing for a job without bonds."""
+    unique = None if bonds is None else bonds.unique
+    if unique is None:
+        return b""
+    span = "" if unique.within is None else unique.within
+    text = f"{_WAYS[unique.until]}{_CONFLICTS[unique.on_conflict]}{span} {unique.key}".encode()
+    return b"u%d:%b" % (len(text), text)
 
 
 @lru_cache(maxsize=4096)

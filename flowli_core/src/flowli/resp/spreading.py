@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from flowli.driver import Act, Acted, Deed, Enqueued, Hold, Millis, NewJob, Renewal, State, StoredJob, Turn
+from flowli.errors import DriverError
 from flowli.resp import reading, writing
 from flowli.resp.namespace import Namespace, Plain
 from flowli.resp.partitions import Division, Partitions, together
@@ -77,6 +78,13 @@ async def enqueue(
 async def _places(parts: Partitions, division: Division, jobs: Sequence[NewJob], now: Millis | None) -> Sequence[int]:
     """Where each job goes: for an id that may have been stored before the last doubling, where it is found."""
     places = [division.place(job.id) for job in jobs]
+    for job, place in zip(jobs, places, strict=True):
+        if job.bonds is not None and place:
+            message = (
+                f"Job {job.id!r} is bound to others and so has to live at home, and its id, which has the form of ids "
+                "that Flowli makes, lives in another partition. Give it an id of another form, or none."
+            )
+            raise DriverError(message)
     older = [at for at, job in enumerate(jobs) if len(division.places(job.id)) > 1 and division.may_be_older(job.id)]
 
     async def locate(space: Namespace, ids: Sequence[str]) -> Sequence[int | None]:

@@ -8,7 +8,19 @@ from typing import Any, NamedTuple
 from flowli.resp.namespace import Namespace, Plain, cut
 from flowli.resp.scripts import Arg, Call, script
 
-__all__ = ["Suspect", "jobs_again", "line", "members", "members_again", "names", "plan", "plan_again", "records"]
+__all__ = [
+    "Suspect",
+    "jobs_again",
+    "line",
+    "members",
+    "members_again",
+    "names",
+    "plan",
+    "plan_again",
+    "records",
+    "unique_keys",
+    "unique_keys_again",
+]
 
 _LEAST, _MOST = 5, 500
 _STEP_BYTES = 500_000
@@ -97,6 +109,29 @@ def _members_call(
 ) -> Call:
     args: list[Arg] = ["", 0, *kinds, queue, cursor, 100, *found]
     return script("examine_index").call(space.keys, [], args, {"index": index, "behind": behind})
+
+
+async def unique_keys(space: Namespace, now: Arg) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """How many unique keys a step met that are held, and which of them by a job that is over."""
+    cursor = b"0"
+    while True:
+        cursor, met, *wrong = await space.one(_unique_call(space, now, cursor, []), writes=False)
+        yield met, wrong
+        if cursor == b"0":
+            return
+
+
+async def unique_keys_again(space: Namespace, now: Arg, keys: Sequence[bytes]) -> list[bytes]:
+    """Those of these keys that are still wrong."""
+    still: list[bytes] = []
+    for chunk in cut(keys):
+        _, _, *wrong = await space.one(_unique_call(space, now, b"", chunk), writes=False)
+        still += wrong
+    return still
+
+
+def _unique_call(space: Namespace, now: Arg, cursor: bytes, keys: Sequence[bytes]) -> Call:
+    return script("examine_unique").call(space.keys, [], [now, 0, cursor, 100, *keys])
 
 
 async def plan(space: Namespace) -> AsyncIterator[tuple[int, list[bytes]]]:

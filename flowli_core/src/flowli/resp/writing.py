@@ -21,11 +21,17 @@ from flowli.driver import (
 )
 from flowli.errors import DriverError
 from flowli.resp.namespace import Namespace, cut, instant
-from flowli.resp.records import STATES, pack
+from flowli.resp.records import STATES, pack, pack_bonds
 from flowli.resp.scripts import Arg, Call, script
 
 __all__ = ["act", "announce", "enqueue", "enqueued", "job_args", "renew"]
 
+_DEEDS = {
+    b"c": Disposition.CREATED,
+    b"e": Disposition.EXISTING,
+    b"p": Disposition.REPLACED,
+    b"r": Disposition.RESCHEDULED,
+}
 _RENEWALS = {ord("R"): Renewal.RENEWED, ord("L"): Renewal.LOST, ord("C"): Renewal.CANCEL}
 
 
@@ -33,8 +39,8 @@ def _size(job: NewJob) -> int:
     return len(job.head) + len(job.body)
 
 
-def job_args(jobs: Sequence[NewJob], number: dict[str, int]) -> list[Arg]:
-    """Queue number, due, id and record of each job; ``number`` holds the numbers of the queues."""
+def job_args(jobs: Sequence[NewJob], number: dict[str, int], *, with_bonds: bool = False) -> list[Arg]:
+    """Queue number, due, id, record and, if asked for, bonds of each job; ``number`` has the numbers of the queues."""
     args: list[Arg] = []
     for job in jobs:
         if job.due is not None:
@@ -42,6 +48,8 @@ def job_args(jobs: Sequence[NewJob], number: dict[str, int]) -> list[Arg]:
         else:
             due = "" if job.delay is None else f"+{max(job.delay, 0)}"
         args += (number[job.queue], due, job.id, pack(job))
+        if with_bonds:
+            args.append(pack_bonds(job.bonds))
     return args
 
 
@@ -63,19 +71,28 @@ async def enqueue(
     """Driver.enqueue, in steps of 1,000 jobs or 4 MB. What did not confirm some of it is put into ``lacks``."""
     answers: list[Enqueued] = []
     for number, chunk in enumerate(cut(jobs, _size)):
+        is_bound = any(job.bonds is not None for job in chunk)
         with space.after_writes(number > 0):
-            now_then, letters, instants = await _enqueue(space, chunk, number, turn, now, lacks)
-        answers += enqueued(chunk, now_then, letters, instants)
+            reply = await _enqueue(space, chunk, number, turn, now, lacks, is_bound=is_bound)
+        answers += _bound(reply) if is_bound else enqueued(chunk, *reply)
     return answers
 
 
 async def _enqueue(
-    space: Namespace, jobs: Sequence[NewJob], chunk: int, turn: Turn | None, now: Millis | None, lacks: list[str]
+    space: Namespace,
+    jobs: Sequence[NewJob],
+    chunk: int,
+    turn: Turn | None,
+    now: Millis | None,
+    lacks: list[str],
+    *,
+    is_bound: bool,
 ) -> Any:
     queues = list(dict.fromkeys([job.queue for job in jobs]))
-    args = job_args(jobs, {queue: place for place, queue in enumerate(queues, 1)})
-    store = script("enqueue")
-    sent = {"sent": space.keys.sent(turn.sender, chunk) if turn else space.keys.fixed("none")}
+    args = job_args(jobs, {queue: place for place, queue in enumerate(queues, 1)}, with_bonds=is_bound)
+    store = script("enqueue_bound" if is_bound else "enqueue")
+    place = f"bound-{chunk}" if is_bound else chunk
+    sent = {"sent": space.keys.sent(turn.sender, place) if turn else space.keys.fixed("none")}
 
     def build(names: Sequence[str]) -> Call:
         head: list[Arg] = [instant(now), len(names), *names, turn.number if turn else ""]
@@ -86,6 +103,14 @@ async def _enqueue(
         message = "An enqueue was repeated after its sender had made a later one; its outcome is no longer remembered."
         raise DriverError(message)
     return reply
+
+
+def _bound(reply: Sequence[Any]) -> list[Enqueued]:
+    """What became of jobs of which some are bound: deed, letter of the state, instant and id of each."""
+    return [
+        Enqueued(_DEEDS[deed], id.decode(), STATES.get(letter), Millis(int(due)))
+        for deed, letter, due, id in zip(reply[1::4], reply[2::4], reply[3::4], reply[4::4], strict=True)
+    ]
 
 
 async def renew(

@@ -1,8 +1,8 @@
 -- Cancel jobs: what waits becomes cancelled, what runs is asked, what is terminal stands. First write: a deletion.
--- KEYS: none jobs state active crash more asked watch ghost | line rank due gone
+-- KEYS: none jobs state active crash more asked watch ghost bond uniq lapse | line rank due gone
 -- ARGV: now|'' | number of queues, names | for each act: id, keep, '1' and memo or ''
 -- Returns: a string, for each act the letter met (- unknown), or {'again', queue..}
--- USES: clock batch stand forget publish ghosts
+-- USES: clock batch stand forget ghosts leave bonds publish
 local now = clock(ARGV[1])
 local at = 3 + ARGV[2]
 local n = (#ARGV - at + 1) / 3
@@ -22,14 +22,7 @@ local function cancel(i, state)
   local id, keep, memo = ids[i], tonumber(ARGV[at + 3 * i - 2]), ARGV[at + 3 * i - 1]
   local queue = queue_of(records[i])
   local k = place[queue]
-  local met = 'S'
-  if redis.call('ZREM', KEYS[k + DUE], id) == 0 then
-    met = 'Q'
-    if redis.call('ZREM', KEYS[k + RANK], id) == 0 then
-      lay_ghost(queue, id, 1)
-      trim(KEYS[k + LINE], queue)
-    end
-  end
+  local met = leave(queue, k, id)
   redis.call('HDEL', ASKED, id)
   over[#over + 1] = id
   if keep <= 0 then forget({id}) return met end
@@ -51,5 +44,5 @@ for i = 1, n do
     out[i] = 'A'
   else out[i] = cancel(i, state) end
 end
-publish(over)
+after_end(over, true)
 return table.concat(out)

@@ -1,8 +1,8 @@
 -- Write what became of leased jobs, each only while its token is the job's. The first write is a deletion.
--- KEYS: jobs state active crash more asked watch | lease due rank wake done fail gone
+-- KEYS: jobs state active crash more asked watch bond uniq lapse | lease due rank wake done fail gone
 -- ARGV: now|'' | 0 | for each settlement: queue number, id, token, letter, 'instant' or '+ms', memo
 -- Returns: {now, a letter for each settlement: W written, R repeated, L lost, G gone}
--- USES: clock batch stand forget publish
+-- USES: clock batch stand forget bonds publish
 local now = clock(ARGV[1])
 local n = (#ARGV - 2) / 6
 local ids = {}
@@ -79,6 +79,6 @@ else
 end
 many('HSET', STATE, states)
 for key, list in pairs(moves) do many('ZADD', key, list) end
-publish(over)
+after_end(over)
 for _, i in ipairs(late) do out[i] = verdict(ids[i], ARGV[6 * i - 1]) end
 return {now, table.concat(out)}

@@ -1,6 +1,5 @@
 -- Tell who waits for the outcome of these jobs. WATCH holds the channels of a job, divided by blanks.
 local function publish(ids)
-  if #ids == 0 or redis.call('EXISTS', WATCH) == 0 then return end
   local channels, told = fetch(WATCH, ids), {}
   for i = 1, #ids do
     if channels[i] then
@@ -9,4 +8,12 @@ local function publish(ids)
     end
   end
   many('HDEL', WATCH, told)
+end
+
+-- What follows the end of jobs, where anybody waits for them or they share something: EXISTS counts a key that is named
+-- twice twice, so that one call tells the two cases. `unused` are such as were cancelled while they waited.
+local function after_end(ids, unused)
+  local found = #ids > 0 and redis.call('EXISTS', WATCH, BOND, BOND) or 0
+  if found >= 2 then release(ids, unused) end
+  if found % 2 == 1 then publish(ids) end
 end

@@ -1,0 +1,33 @@
+-- What binds a job to others, as BOND keeps it: fields of a letter, a length, ':' and a text. u: its unique key.
+local function field_of(bonds, wanted)
+  local at = 1
+  while at <= #bonds do
+    local letter, size, from = string.match(bonds, '^(%a)(%d+):()', at)
+    if letter == wanted then return string.sub(bonds, from, from + size - 1) end
+    at = from + size
+  end
+end
+
+-- How long the key is held (S until started, E until the end, L for its span alone), what becomes of the job that holds it
+-- (K kept, P replaced, R rescheduled), the span or '', and the key; nothing without one.
+local function unique_of(bonds)
+  local text = bonds and field_of(bonds, 'u')
+  if text then return string.match(text, '^(%a)(%a)(%d*) (.*)$') end
+end
+
+-- UNIQ holds of each key: how long it is held, the instant from which its span counts, the end of that or 0, and an id.
+local function hold_of(text) return string.match(text, '^(%a)(%d+) (%d+) (.*)$') end
+
+-- These jobs are over: what they held is free again. `unused` are such as were cancelled while they waited.
+local function release(ids, unused)
+  local bonds = fetch(BOND, ids)
+  for i = 1, #ids do
+    local way, _, _, key = unique_of(bonds[i])
+    local held = key and (unused or way ~= 'L') and redis.call('HGET', UNIQ, key)
+    if held and select(4, hold_of(held)) == ids[i] then
+      redis.call('HDEL', UNIQ, key)
+      redis.call('ZREM', LAPSE, key)
+    end
+  end
+  many('HDEL', BOND, ids)
+end
