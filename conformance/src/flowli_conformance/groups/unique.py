@@ -42,7 +42,7 @@ _ODD = {
 }
 
 
-def keyed(
+def _keyed(
     id: str,
     key: str = "key",
     until: Until = Until.SETTLED,
@@ -64,40 +64,40 @@ class UniqueSuite(Suite):
             pytest.skip("the driver does not declare the ability `unique`")
 
     async def test_a_second_job_under_a_held_key_is_not_made(self, bench: Bench) -> None:
-        assert await bench.enqueue(keyed("a")) == [Enqueued(CREATED, "a", State.QUEUED, bench.now)], (
+        assert await bench.enqueue(_keyed("a")) == [Enqueued(CREATED, "a", State.QUEUED, bench.now)], (
             "the first request for a key makes its job"
         )
         ready_at = bench.now
         bench.advance(MINUTE)
-        assert await bench.enqueue(keyed("b", body=b"other")) == [Enqueued(EXISTING, "a", State.QUEUED, ready_at)], (
+        assert await bench.enqueue(_keyed("b", body=b"other")) == [Enqueued(EXISTING, "a", State.QUEUED, ready_at)], (
             "a request for a held key is answered with the job that holds it, as it stands"
         )
         assert await bench.find("b") is None, "and makes none of its own"
         assert await bench.lease_ids() == ["a"], "so that one job runs"
 
     async def test_other_keys_and_jobs_without_one_are_free(self, bench: Bench) -> None:
-        answers = await bench.enqueue(keyed("a"), keyed("b", "other"), new_job("c"))
+        answers = await bench.enqueue(_keyed("a"), _keyed("b", "other"), new_job("c"))
         assert [answer.disposition for answer in answers] == [CREATED] * 3, (
             "a key concerns who asks for it, and no other"
         )
 
     async def test_a_key_is_held_whatever_the_queue(self, bench: Bench) -> None:
-        await bench.enqueue(keyed("a", queue="mail"))
-        (answer,) = await bench.enqueue(keyed("b", queue="news", name="other"))
+        await bench.enqueue(_keyed("a", queue="mail"))
+        (answer,) = await bench.enqueue(_keyed("b", queue="news", name="other"))
         assert (answer.disposition, answer.id) == (EXISTING, "a"), "keys belong to the whole namespace, as ids do"
 
     async def test_a_known_id_comes_before_a_key(self, bench: Bench) -> None:
-        await bench.enqueue(keyed("a"), new_job("b"))
-        answers = await bench.enqueue(keyed("b"), keyed("a", "free"))
+        await bench.enqueue(_keyed("a"), new_job("b"))
+        answers = await bench.enqueue(_keyed("b"), _keyed("a", "free"))
         assert [answer.id for answer in answers] == ["b", "a"], (
             "the same id is the same job, whatever key it comes with"
         )
-        (answer,) = await bench.enqueue(keyed("c", "free"))
+        (answer,) = await bench.enqueue(_keyed("c", "free"))
         assert answer.disposition is CREATED, "and a request that made no job takes no key"
 
     async def test_a_key_twice_in_one_batch_is_one_job(self, bench: Bench) -> None:
         await bench.enqueue(new_job("known"))
-        answers = await bench.enqueue(keyed("a"), new_job("known"), keyed("b"), new_job("c", delay=HOUR), keyed("c"))
+        answers = await bench.enqueue(_keyed("a"), new_job("known"), _keyed("b"), new_job("c", delay=HOUR), _keyed("c"))
         assert [(one.disposition, one.id) for one in answers] == [
             (CREATED, "a"),
             (EXISTING, "known"),
@@ -107,103 +107,103 @@ class UniqueSuite(Suite):
         ], "each request of a batch meets what those before it did, and answers keep their order"
 
     async def test_a_large_batch_under_one_key_is_one_job(self, bench: Bench) -> None:
-        answers = await bench.enqueue(*[keyed(f"job-{index}") for index in range(1_200)])
+        answers = await bench.enqueue(*[_keyed(f"job-{index}") for index in range(1_200)])
         assert {answer.id for answer in answers} == {"job-0"}, "however a batch is cut, its first request wins"
 
     @pytest.mark.parametrize("state", [State.SCHEDULED, State.QUEUED, State.ACTIVE])
     async def test_a_key_is_held_until_its_job_is_over(self, bench: Bench, state: State) -> None:
-        await bench.bring(state, keyed("a"))
-        (answer,) = await bench.enqueue(keyed("b"))
+        await bench.bring(state, _keyed("a"))
+        (answer,) = await bench.enqueue(_keyed("b"))
         assert (answer.disposition, answer.id, answer.state) == (EXISTING, "a", state), "what is not over holds its key"
 
     @pytest.mark.parametrize("keep_for", [0, HOUR])
     @pytest.mark.parametrize("state", [State.COMPLETED, State.FAILED, State.CANCELLED])
     async def test_what_is_over_frees_its_key(self, bench: Bench, state: State, keep_for: int) -> None:
-        (lease,) = await bench.start(keyed("a"))
+        (lease,) = await bench.start(_keyed("a"))
         await bench.settle(settlement(lease, state, keep_for=keep_for))
-        (answer,) = await bench.enqueue(keyed("b"))
+        (answer,) = await bench.enqueue(_keyed("b"))
         assert (answer.disposition, answer.id) == (CREATED, "b"), "a job that is over stands in nobody's way"
 
     @pytest.mark.parametrize("until", Until)
     async def test_a_cancellation_of_what_waits_frees_its_key(self, bench: Bench, until: Until) -> None:
         for round, keep_for in enumerate((0, HOUR)):
-            await bench.enqueue(keyed(f"a-{round}", until=until, within=HOUR, delay=MINUTE))
+            await bench.enqueue(_keyed(f"a-{round}", until=until, within=HOUR, delay=MINUTE))
             await bench.cancel(f"a-{round}", keep_for=keep_for)
-            (answer,) = await bench.enqueue(keyed("b", until=until, within=HOUR))
+            (answer,) = await bench.enqueue(_keyed("b", until=until, within=HOUR))
             assert answer.disposition is CREATED, "what was cancelled before its time does not run: the next one may"
             await bench.cancel("b", keep_for=0)
 
     async def test_a_key_survives_a_retry_a_release_and_a_crash(self, bench: Bench) -> None:
-        (lease,) = await bench.start(keyed("a"))
+        (lease,) = await bench.start(_keyed("a"))
         await bench.settle(settlement(lease, State.SCHEDULED, delay=SECOND))
-        assert only(await bench.enqueue(keyed("b")), "one answer").id == "a", "a job that is retried is not over"
+        assert only(await bench.enqueue(_keyed("b")), "one answer").id == "a", "a job that is retried is not over"
         bench.advance(SECOND)
         (lease,) = await bench.lease()
         await bench.settle(settlement(lease, State.QUEUED))
-        assert only(await bench.enqueue(keyed("b")), "one answer").id == "a", "nor is one that was handed back"
+        assert only(await bench.enqueue(_keyed("b")), "one answer").id == "a", "nor is one that was handed back"
         await bench.lease()
         bench.advance(LEASE)
         await bench.keep_house()
-        assert only(await bench.enqueue(keyed("b")), "one answer").id == "a", "nor is one whose runner died"
+        assert only(await bench.enqueue(_keyed("b")), "one answer").id == "a", "nor is one whose runner died"
         (lease,) = await bench.lease()
         await bench.settle(settlement(lease))
-        assert only(await bench.enqueue(keyed("b")), "one answer").disposition is CREATED, "until it ends in the end"
+        assert only(await bench.enqueue(_keyed("b")), "one answer").disposition is CREATED, "until it ends in the end"
 
     async def test_until_started_a_key_is_free_once_its_job_is_leased(self, bench: Bench) -> None:
-        await bench.enqueue(keyed("a", until=Until.STARTED, delay=MINUTE))
-        assert only(await bench.enqueue(keyed("b", until=Until.STARTED)), "one answer").id == "a", "it waits"
+        await bench.enqueue(_keyed("a", until=Until.STARTED, delay=MINUTE))
+        assert only(await bench.enqueue(_keyed("b", until=Until.STARTED)), "one answer").id == "a", "it waits"
         bench.advance(MINUTE)
         (lease,) = await bench.lease()
-        assert only(await bench.enqueue(keyed("b", until=Until.STARTED)), "one answer").disposition is CREATED, (
+        assert only(await bench.enqueue(_keyed("b", until=Until.STARTED)), "one answer").disposition is CREATED, (
             "what came too late for the job that has begun needs one of its own"
         )
         await bench.settle(settlement(lease, State.SCHEDULED, delay=0))
-        assert only(await bench.enqueue(keyed("c", until=Until.STARTED)), "one answer").id == "b", (
+        assert only(await bench.enqueue(_keyed("c", until=Until.STARTED)), "one answer").id == "b", (
             "a retry takes no key back from the job that holds it"
         )
         leases = await bench.lease()
         await bench.settle(*(settlement(one) for one in leases if one.id == "a"))
         await bench.settle(*(settlement(one, State.QUEUED) for one in leases if one.id == "b"))
-        assert only(await bench.enqueue(keyed("c", until=Until.STARTED)), "one answer").disposition is CREATED, (
+        assert only(await bench.enqueue(_keyed("c", until=Until.STARTED)), "one answer").disposition is CREATED, (
             "and one that was handed back has begun"
         )
 
     async def test_a_span_outlives_the_job(self, bench: Bench) -> None:
-        (lease,) = await bench.start(keyed("a", until=Until.LAPSED, within=10 * MINUTE))
+        (lease,) = await bench.start(_keyed("a", until=Until.LAPSED, within=10 * MINUTE))
         await bench.settle(settlement(lease))
         bench.advance(10 * MINUTE - 1)
-        (answer,) = await bench.enqueue(keyed("b", until=Until.LAPSED, within=10 * MINUTE))
+        (answer,) = await bench.enqueue(_keyed("b", until=Until.LAPSED, within=10 * MINUTE))
         assert (answer.disposition, answer.id, answer.state) == (EXISTING, "a", State.COMPLETED), (
             "within the span a repeated request is the job that ran"
         )
         bench.advance(1)
-        (answer,) = await bench.enqueue(keyed("b", until=Until.LAPSED, within=10 * MINUTE))
+        (answer,) = await bench.enqueue(_keyed("b", until=Until.LAPSED, within=10 * MINUTE))
         assert answer.disposition is CREATED, "and at its end the key is free"
 
     async def test_a_span_outlives_the_record(self, bench: Bench) -> None:
-        (lease,) = await bench.start(keyed("a", until=Until.LAPSED, within=10 * MINUTE))
+        (lease,) = await bench.start(_keyed("a", until=Until.LAPSED, within=10 * MINUTE))
         await bench.settle(settlement(lease, keep_for=0))
-        assert await bench.enqueue(keyed("b", until=Until.LAPSED, within=MINUTE)) == [
+        assert await bench.enqueue(_keyed("b", until=Until.LAPSED, within=MINUTE)) == [
             Enqueued(EXISTING, "a", None, Millis(0))
         ], "where nothing was kept, nobody can say how the job ended; that it ran is known"
 
     @pytest.mark.parametrize("until", [Until.STARTED, Until.SETTLED])
     async def test_a_span_bounds_how_long_a_key_is_held(self, bench: Bench, until: Until) -> None:
-        await bench.enqueue(keyed("a", until=until, within=MINUTE))
+        await bench.enqueue(_keyed("a", until=until, within=MINUTE))
         bench.advance(MINUTE)
-        assert only(await bench.enqueue(keyed("b", until=until)), "one answer").disposition is CREATED, (
+        assert only(await bench.enqueue(_keyed("b", until=until)), "one answer").disposition is CREATED, (
             "a job that never comes to its end does not bar the others for ever"
         )
         leases = await bench.lease(1)
         await bench.settle(*(settlement(lease) for lease in leases))
-        assert only(await bench.enqueue(keyed("c", until=until)), "one answer").id == "b", (
+        assert only(await bench.enqueue(_keyed("c", until=until)), "one answer").id == "b", (
             "and its end frees no key that another one holds"
         )
 
     async def test_a_job_that_waits_is_replaced(self, bench: Bench) -> None:
-        await bench.enqueue(keyed("a", queue="mail", priority=9, body=b"first", delay=MINUTE))
+        await bench.enqueue(_keyed("a", queue="mail", priority=9, body=b"first", delay=MINUTE))
         bench.advance(SECOND)
-        new = keyed("b", on_conflict=REPLACE, queue="news", name="other", head=b"h", body=b"second", delay=HOUR)
+        new = _keyed("b", on_conflict=REPLACE, queue="news", name="other", head=b"h", body=b"second", delay=HOUR)
         assert await bench.enqueue(new) == [
             Enqueued(Disposition.REPLACED, "a", State.SCHEDULED, bench.at(HOUR)),
         ], "the job under the key is the latest request, and keeps the id that others wait for"
@@ -215,16 +215,16 @@ class UniqueSuite(Suite):
         assert [(one.id, one.body) for one in await bench.lease(queues=["news"])] == [("a", b"second")]
 
     async def test_a_job_that_is_ready_is_replaced(self, bench: Bench) -> None:
-        await bench.enqueue(*new_jobs(3), keyed("a", body=b"first"), new_job("last"))
-        (answer,) = await bench.enqueue(keyed("b", on_conflict=REPLACE, body=b"second"))
+        await bench.enqueue(*new_jobs(3), _keyed("a", body=b"first"), new_job("last"))
+        (answer,) = await bench.enqueue(_keyed("b", on_conflict=REPLACE, body=b"second"))
         assert (answer.disposition, answer.id, answer.state) == (Disposition.REPLACED, "a", State.QUEUED)
         assert (await bench.overview()).queues["mail"].queued == 5, "a replaced job is counted once"
         assert [lease.body for lease in await bench.lease() if lease.id == "a"] == [b"second"], "and runs once"
 
     async def test_a_replaced_job_begins_anew(self, bench: Bench) -> None:
-        (lease,) = await bench.start(keyed("a"))
+        (lease,) = await bench.start(_keyed("a"))
         await bench.settle(settlement(lease, State.SCHEDULED, memo=b"failed once", delay=HOUR))
-        await bench.enqueue(keyed("b", on_conflict=REPLACE))
+        await bench.enqueue(_keyed("b", on_conflict=REPLACE))
         (again,) = await bench.lease()
         assert (again.id, again.memo, again.deliveries) == ("a", b"", 0), "its failures were those of another request"
         assert again.token > lease.token, "tokens grow all the same"
@@ -234,21 +234,21 @@ class UniqueSuite(Suite):
         assert await bench.settle(settlement(again)) == [Settled.WRITTEN]
 
     async def test_a_job_that_waits_is_rescheduled(self, bench: Bench) -> None:
-        await bench.enqueue(keyed("a", body=b"first", delay=MINUTE))
-        (answer,) = await bench.enqueue(keyed("b", on_conflict=RESCHEDULE, body=b"second", delay=HOUR))
+        await bench.enqueue(_keyed("a", body=b"first", delay=MINUTE))
+        (answer,) = await bench.enqueue(_keyed("b", on_conflict=RESCHEDULE, body=b"second", delay=HOUR))
         assert answer == Enqueued(Disposition.RESCHEDULED, "a", State.SCHEDULED, bench.at(HOUR)), (
             "only its instant moves"
         )
         bench.advance(MINUTE)
         assert await bench.lease_ids() == [], "it is not due when it was first to be"
-        (answer,) = await bench.enqueue(keyed("b", on_conflict=RESCHEDULE))
+        (answer,) = await bench.enqueue(_keyed("b", on_conflict=RESCHEDULE))
         assert answer == Enqueued(Disposition.RESCHEDULED, "a", State.QUEUED, bench.now), "it may be moved to now"
         assert [(one.id, one.body) for one in await bench.lease()] == [("a", b"first")]
 
     @pytest.mark.parametrize("priority", [0, 5])
     async def test_a_job_that_is_ready_is_rescheduled(self, bench: Bench, priority: int) -> None:
-        await bench.enqueue(new_job("other"), keyed("a", priority=priority))
-        await bench.enqueue(keyed("b", on_conflict=RESCHEDULE, delay=SECOND))
+        await bench.enqueue(new_job("other"), _keyed("a", priority=priority))
+        await bench.enqueue(_keyed("b", on_conflict=RESCHEDULE, delay=SECOND))
         assert await bench.lease_ids() == ["other"], "what was moved waits for its instant"
         bench.advance(SECOND)
         await bench.enqueue(new_job("later"))
@@ -256,14 +256,16 @@ class UniqueSuite(Suite):
 
     @pytest.mark.parametrize("on_conflict", [REPLACE, RESCHEDULE])
     async def test_what_runs_is_neither_replaced_nor_rescheduled(self, bench: Bench, on_conflict: OnConflict) -> None:
-        (lease,) = await bench.start(keyed("a"))
-        (answer,) = await bench.enqueue(keyed("b", on_conflict=on_conflict, body=b"second"))
+        (lease,) = await bench.start(_keyed("a"))
+        (answer,) = await bench.enqueue(_keyed("b", on_conflict=on_conflict, body=b"second"))
         assert answer == Enqueued(EXISTING, "a", State.ACTIVE, Millis(0)), "its caller learns that it came too late"
         assert await bench.settle(settlement(lease)) == [Settled.WRITTEN], "and its runner is not disturbed"
 
     async def test_a_burst_becomes_one_job_after_its_last_request(self, bench: Bench) -> None:
         for number in range(5):
-            request = keyed(f"job-{number}", until=Until.STARTED, on_conflict=REPLACE, body=b"%d" % number, delay=3_000)
+            request = _keyed(
+                f"job-{number}", until=Until.STARTED, on_conflict=REPLACE, body=b"%d" % number, delay=3_000
+            )
             await bench.enqueue(request)
             bench.advance(SECOND)
             assert await bench.lease() == [], "while requests keep coming nothing runs"
@@ -277,7 +279,7 @@ class UniqueSuite(Suite):
         begin, ran = bench.now, list[int]()
         for number in range(30):
             await bench.enqueue(
-                keyed(f"job-{number}", until=Until.STARTED, on_conflict=on_conflict, within=10_000, delay=3_000)
+                _keyed(f"job-{number}", until=Until.STARTED, on_conflict=on_conflict, within=10_000, delay=3_000)
             )
             bench.advance(SECOND)
             ran += [bench.now - begin for _ in await bench.lease()]
@@ -286,7 +288,7 @@ class UniqueSuite(Suite):
     async def test_a_throttled_job_runs_once_in_each_span(self, bench: Bench) -> None:
         made: list[int] = []
         for minute in range(25):
-            (answer,) = await bench.enqueue(keyed(f"job-{minute}", until=Until.LAPSED, within=10 * MINUTE))
+            (answer,) = await bench.enqueue(_keyed(f"job-{minute}", until=Until.LAPSED, within=10 * MINUTE))
             made += [minute] if answer.disposition is CREATED else []
             await bench.settle(*(settlement(lease) for lease in await bench.lease()))
             bench.advance(MINUTE)
@@ -296,7 +298,7 @@ class UniqueSuite(Suite):
         drivers = [bench.driver, await bench.second_driver(), await bench.second_driver()]
 
         async def enqueue(index: int) -> Enqueued:
-            jobs = [keyed(f"job-{index}", queue=f"queue-{index % 2}")]
+            jobs = [_keyed(f"job-{index}", queue=f"queue-{index % 2}")]
             return paired(await drivers[index % 3].enqueue(jobs, now=bench.now), jobs, "enqueue")[0]
 
         answers = await asyncio.gather(*(enqueue(index) for index in range(64)))
@@ -307,8 +309,8 @@ class UniqueSuite(Suite):
     async def test_a_key_beside_the_end_of_its_job_is_held_or_free(self, bench: Bench) -> None:
         other = await bench.second_driver()
         for round in range(20):
-            (lease,) = await bench.start(keyed(f"a-{round}"))
-            request = [keyed(f"b-{round}")]
+            (lease,) = await bench.start(_keyed(f"a-{round}"))
+            request = [_keyed(f"b-{round}")]
             _, answers = await asyncio.gather(bench.settle(settlement(lease)), other.enqueue(request, now=bench.now))
             (answer,) = answers
             leases = await bench.lease()
@@ -318,8 +320,8 @@ class UniqueSuite(Suite):
             await bench.settle(*(settlement(one) for one in leases))
 
     async def test_a_repeated_request_replaces_nothing_twice(self, bench: Bench) -> None:
-        await bench.enqueue(keyed("a", until=Until.STARTED, body=b"first"))
-        turn, request = bench.turn(), keyed("b", until=Until.STARTED, on_conflict=REPLACE, body=b"second")
+        await bench.enqueue(_keyed("a", until=Until.STARTED, body=b"first"))
+        turn, request = bench.turn(), _keyed("b", until=Until.STARTED, on_conflict=REPLACE, body=b"second")
         first = await bench.enqueue(request, turn=turn)
         (lease,) = await bench.lease()
         await bench.settle(settlement(lease, keep_for=0))
@@ -328,16 +330,16 @@ class UniqueSuite(Suite):
 
     @pytest.mark.parametrize("key", _ODD.values(), ids=_ODD)
     async def test_an_odd_key_is_held_and_freed(self, bench: Bench, key: str) -> None:
-        await bench.enqueue(keyed("{odd}:\n\x00", key, within=HOUR))
-        (answer,) = await bench.enqueue(keyed("b", key))
+        await bench.enqueue(_keyed("{odd}:\n\x00", key, within=HOUR))
+        (answer,) = await bench.enqueue(_keyed("b", key))
         assert (answer.disposition, answer.id) == (EXISTING, "{odd}:\n\x00"), "a key is any text"
         (lease,) = await bench.lease()
         await bench.settle(settlement(lease))
-        assert only(await bench.enqueue(keyed("b", key)), "one answer").disposition is CREATED
+        assert only(await bench.enqueue(_keyed("b", key)), "one answer").disposition is CREATED
 
     @pytest.mark.parametrize("other", ["KEY", "key ", " key", "ke\u0301y", "kéy", "key\x00"])
     async def test_keys_that_look_alike_are_two(self, bench: Bench, other: str) -> None:
-        answers = await bench.enqueue(keyed("a", "key"), keyed("b", other))
+        answers = await bench.enqueue(_keyed("a", "key"), _keyed("b", other))
         assert [one.disposition for one in answers] == [CREATED, CREATED], "keys are compared byte by byte"
 
     async def test_no_key_is_left_behind(self, bench: Bench) -> None:
@@ -345,9 +347,9 @@ class UniqueSuite(Suite):
         if Ability.EXAMINE not in driver.abilities:
             pytest.skip("the driver does not declare the ability `examine`")
         for number, until in enumerate(Until):
-            jobs = [keyed(f"{number}-{n}", f"{number}-{n}", until, within=MINUTE) for n in range(6)]
+            jobs = [_keyed(f"{number}-{n}", f"{number}-{n}", until, within=MINUTE) for n in range(6)]
             await bench.enqueue(*jobs)
-            await bench.enqueue(keyed("x", f"{number}-0", until, on_conflict=REPLACE))
+            await bench.enqueue(_keyed("x", f"{number}-0", until, on_conflict=REPLACE))
             await bench.cancel(f"{number}-0", f"{number}-1", keep_for=number % 2)
             leases = await bench.lease()
             await bench.settle(*(settlement(lease, keep_for=n % 2) for n, lease in enumerate(leases)))

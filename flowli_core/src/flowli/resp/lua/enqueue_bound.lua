@@ -8,13 +8,13 @@
 local at, sent = 4 + ARGV[2], redis.call('GET', SENT)
 local turn = ARGV[at - 1]
 if turn ~= '' and sent then
-  local number, now, ids_from = string.match(sent, '^(%d+) (%d+)\n()')
+  local number, now, from = string.match(sent, '^(%d+) (%d+)\n()')
   if number == turn then
     local answer = {tonumber(now)}
-    while ids_from <= #sent do
-      local deed, letter, instant, size, from = string.match(sent, '^(.)(.)(%d+) (%d+):()', ids_from)
-      ids_from = from + size
-      for _, value in ipairs({deed, letter, instant, string.sub(sent, from, ids_from - 1)}) do answer[#answer + 1] = value end
+    while from <= #sent do
+      local deed, letter, instant, size, at = string.match(sent, '^(.)(.)(%d+) (%d+):()', from)
+      from = at + size
+      for _, value in ipairs({deed, letter, instant, string.sub(sent, at, from - 1)}) do answer[#answer + 1] = value end
     end
     return answer
   end
