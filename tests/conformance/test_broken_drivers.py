@@ -63,7 +63,7 @@ def _nodes() -> Iterator[str]:
     for fault in FAULTS:
         for test in (*fault.tests, *_along(fault)):
             yield f"Test{fault.driver.__name__}::{test}"
-    yield from ("TestWithDeviations", "TestPromisesWorkflows", "TestStub")
+    yield from ("TestWithDeviations", "TestPromisesJoins", "TestStub")
     yield from (f"TestOpensOnly::test_a_verb_before_open_is_refused[{verb}]" for verb in _VERBS if verb not in _DOORS)
 
 
@@ -195,8 +195,8 @@ def test_a_deviation_that_passes_fails_the_run(runs: Runs) -> None:
 
 def test_an_ability_that_the_driver_has_not_is_missed(runs: Runs) -> None:
     test = "test_the_driver_and_its_test_class_declare_the_same_abilities"
-    message = runs["TestPromisesWorkflows", test].attrib["message"]
-    assert "the test class declares workflows, and the driver does not" in message
+    message = runs["TestPromisesJoins", test].attrib["message"]
+    assert "the test class declares join, and the driver does not" in message
 
 
 def test_the_table_names_driver_store_and_reasons(runs: Runs) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from flowli_conformance.groups.turns import TurnSuite
     from flowli_conformance.groups.unique import UniqueSuite
     from flowli_conformance.groups.wait import WaitSuite
+    from flowli_conformance.groups.workflows import WorkflowSuite
     from flowli_conformance.suite import Suite
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "TurnSuite",
     "UniqueSuite",
     "WaitSuite",
+    "WorkflowSuite",
     "new_job",
     "new_jobs",
     "settlement",
@@ -85,6 +87,7 @@ _HOMES = {
     "TurnSuite": "groups.turns",
     "UniqueSuite": "groups.unique",
     "WaitSuite": "groups.wait",
+    "WorkflowSuite": "groups.workflows",
     "new_job": "bench",
     "new_jobs": "bench",
     "settlement": "bench",

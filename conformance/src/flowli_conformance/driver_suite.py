@@ -21,6 +21,7 @@ from flowli_conformance.groups.settle import SettleSuite
 from flowli_conformance.groups.turns import TurnSuite
 from flowli_conformance.groups.unique import UniqueSuite
 from flowli_conformance.groups.wait import WaitSuite
+from flowli_conformance.groups.workflows import WorkflowSuite
 
 __all__ = ["DriverSuite"]
 
@@ -44,6 +45,7 @@ class DriverSuite(
     CloseSuite,
     ExamineSuite,
     UniqueSuite,
+    WorkflowSuite,
     AbilitySuite,
 ):
     """Every promise of `flowli.driver.Driver`. A subclass provides ``make_driver``; see `Suite`."""

@@ -15,12 +15,12 @@ from enum import Enum
 
 from flowli.deadlines import Deadlines
 from flowli.driver import Hold, Lease
-from flowli.errors import JobTimeoutError
+from flowli.errors import DriverError, JobTimeoutError
 from flowli.events import JobStarted
 from flowli.execution import Execution, Ready
 from flowli.journal import Journal, logger
 from flowli.lifecycle import Move
-from flowli.settle import Verdict, cancel, describe, release, set_aside
+from flowli.settle import Verdict, cancel, describe, hand_back, release, set_aside
 from flowli.threads import Turnstile
 
 __all__ = ["Attempts", "Why"]
@@ -107,11 +107,10 @@ class Attempts:
             return _bewildered(lease, exc)
 
     def _begin(self, hold: Hold, ready: Ready) -> None:
-        if self._journal.is_heard:
-            self._announce(ready)
+        if ready.gather is None:
+            self._count(ready)
         if not self._running:
             self._idle.clear()
-        self.executed += 1
         running = self._running[hold] = _Running(hold, ready)
         timeout = ready.case.options.timeout
         if timeout is not None:
@@ -119,6 +118,11 @@ class Attempts:
         # Another job's last step may have led here: this one must not see what that one left in its variables.
         loop = asyncio.get_running_loop()
         running.task = loop.create_task(self._attend(running), context=self._variables.copy())
+
+    def _count(self, ready: Ready) -> None:
+        if self._journal.is_heard:
+            self._announce(ready)
+        self.executed += 1
 
     def _announce(self, ready: Ready) -> None:
         lease, number = ready.case.lease, ready.case.number
@@ -135,8 +139,11 @@ class Attempts:
             verdict = None
             if running.why is None:
                 running.began = True
-                threads = None if running.ready.job.is_async else self._turnstile(running)
-                verdict = await self._execution.execute(running.ready, threads)
+                if running.ready.gather is not None:
+                    verdict = await self._gather(running.ready)
+                if verdict is None:
+                    threads = None if running.ready.job.is_async else self._turnstile(running)
+                    verdict = await self._execution.execute(running.ready, threads)
         except KeyboardInterrupt:  # somebody ends the process, not the job
             self._end(running, release(running.ready.case))
             raise
@@ -165,6 +172,17 @@ class Attempts:
 
         return Turnstile(self._execution.threads, lambda: self._deadlines.discard(hold), begin)
 
+    async def _gather(self, ready: Ready) -> Verdict | None:
+        """The input of a step of a chain. Where it cannot be read now, the step goes back as it came."""
+        try:
+            verdict = await self._execution.gather(ready)
+        except DriverError as exc:
+            logger.warning("%s %s: the steps before it cannot be read: %s", ready.job.name, ready.case.lease.id, exc)
+            return hand_back(ready.case.lease)
+        if verdict is None:
+            self._count(ready)
+        return verdict
+
     def _failed(self, running: _Running, error: BaseException) -> Verdict:
         case = running.ready.case
         try:
@@ -185,6 +203,8 @@ class Attempts:
                 )
             case Why.ASKED:
                 return cancel(case, self._execution.now())
+            case Why.SHUTDOWN if running.ready.gather is not None:
+                return verdict or hand_back(case.lease)
             case Why.SHUTDOWN:  # what was done is done, and counts; a failure on the way out does not
                 return verdict if verdict and verdict.move in _DECIDED else release(case)
             case _:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from typing_extensions import Unpack
 
 from flowli.attempt import Attempt, current
+from flowli.chains import Followed
 from flowli.core import Core
 from flowli.durations import parse_delay
 from flowli.errors import JobTimeoutError
@@ -22,6 +23,7 @@ from flowli.handles import JobHandle, Receipt, ScheduleHandle
 from flowli.ids import check_id
 from flowli.job import Job
 from flowli.options import CallOptions
+from flowli.plans import Step
 from flowli.rules import ScheduleOptions
 from flowli.schedules import put_schedule
 from flowli.strategies import persist, persist_many
@@ -42,9 +44,9 @@ Delay: TypeAlias = str | timedelta | datetime
 """How long to wait (``"10m"``, ``timedelta``), or until when (an aware ``datetime``)."""
 
 
-class BoundJob(Generic[_I_contra, _M_contra, _R_co]):
-    """One job on one runtime: ``run``, ``enqueue``, ``delay``, ``schedule``. Its input and meta are validated before
-    anything is executed or stored (ValidationError)."""
+class BoundJob(Followed[_I_contra, _M_contra, _R_co]):
+    """One job on one runtime: ``run``, ``enqueue``, ``delay``, ``schedule``, and ``then`` and ``map`` for chains. Its
+    input and meta are validated before anything is executed or stored (ValidationError)."""
 
     __slots__ = ("_core", "_job")
 
@@ -218,6 +220,9 @@ class BoundJob(Generic[_I_contra, _M_contra, _R_co]):
         for what cannot be understood or never comes.
         """
         return await put_schedule(self._core, self._job, when, input, meta, key=key, tz=tz, given=options)
+
+    def _steps(self) -> Step:
+        return Step(self, {})
 
     def handle(self, id: str, /) -> JobHandle[_R_co]:
         """A handle back from an id; no I/O, and no check that there is such a job."""

@@ -7,7 +7,7 @@ it lets cancellation pass.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,16 +17,18 @@ from pydantic import ValidationError as PydanticError
 
 from flowli.attempt import Attempt, Cancel, Snooze, current
 from flowli.core import Core
-from flowli.driver import Lease, Millis
+from flowli.driver import Lease, Millis, StoredJob
 from flowli.durations import LONGEST_SPAN, millis_to_instant, to_millis
 from flowli.errors import FlowliError
 from flowli.handler import call_handler
+from flowli.ids import parent_ids
+from flowli.inheritance import Broken, How, inherit
 from flowli.job import Job
 from flowli.records import FailureReason
 from flowli.schema import Unwritable, dump_json, issues_of, refuse
 from flowli.sealed import seal_result
-from flowli.settle import Case, Verdict, cancel, complete, expire, fail, give_up, park, snooze
-from flowli.wire import Head, Memo, Unreadable, decode_head, decode_memo, split_body
+from flowli.settle import Case, Verdict, cancel, complete, expire, fail, give_up, park, snooze, wait_for_parents
+from flowli.wire import Gather, Head, Memo, Unreadable, decode_head, decode_memo, split_body
 
 if TYPE_CHECKING:
     from flowli.runtime import Flowli
@@ -42,9 +44,9 @@ _NOTHING = Memo()
 
 
 class Ready:
-    """A lease that this runner can execute."""
+    """A lease that this runner can execute; one with ``gather``, once `Execution.gather` has given it its input."""
 
-    __slots__ = ("_attempt", "_flowli", "bounded_from", "case", "input", "job", "meta")
+    __slots__ = ("_attempt", "_flowli", "bounded_from", "case", "gather", "input", "job", "meta", "parents")
 
     def __init__(self, job: Job[Any, Any, Any, Any], case: Case, input: Any, meta: Any, flowli: Flowli[Any]) -> None:
         self.job: Job[Any, Any, Any, Any] = job
@@ -55,6 +57,8 @@ class Ready:
         """What the timeout counts from."""
         self._flowli = flowli
         self._attempt: Attempt | None = None
+        self.gather: Gather | None = None
+        self.parents: int = 0
 
     def attempt(self) -> Attempt:
         """What the handler can know of this; made when somebody asks."""
@@ -78,6 +82,8 @@ class Execution:
     core: Core
     threads: Executor
     now: Callable[[], Millis]
+    read: Callable[[Sequence[str]], Awaitable[Sequence[StoredJob | None]]]
+    """Jobs by id, repeated while the store is away."""
     random: Callable[[], float] = random.random
 
     def prepare(self, lease: Lease) -> Ready | Verdict:
@@ -85,7 +91,8 @@ class Execution:
         counted."""
         now, memo = self.now(), _recall(lease.memo)
         try:
-            options = _read_head(lease.head).options
+            head = _read_head(lease.head)
+            options = head.options
         except Unreadable as exc:
             return park(Case(lease, self.core.defaults, memo, now), f"unreadable: {exc}", FailureReason.UNREADABLE, now)
         case = Case(lease, options, memo, now)
@@ -101,10 +108,33 @@ class Execution:
         job = self.core.jobs.get(lease.name)
         if job is None:
             return park(case, f"no job {lease.name!r} is registered on {self.core.name}", FailureReason.UNKNOWN, now)
-        return self._validated(job, case)
+        input_json, meta_json = split_body(lease.body)
+        if head.gather is None:
+            return self._validated(job, case, input_json, meta_json)
+        ready = Ready(job, case, None, None, self.core.flowli)
+        ready.gather, ready.parents = head.gather, head.parents
+        return ready
 
-    def _validated(self, job: Job[Any, Any, Any, Any], case: Case) -> Ready | Verdict:
-        input_json, meta_json = split_body(case.lease.body)
+    async def gather(self, ready: Ready) -> Verdict | None:
+        """Give a step of a chain its input, of what its parents left; the verdict where it cannot be executed."""
+        case, ids = ready.case, parent_ids(ready.case.lease.id, ready.parents)
+        assert ready.gather is not None
+        found = inherit(ready.gather, ids, await self.read(ids))
+        if not isinstance(found, Broken):
+            validated = self._validated(ready.job, case, found, split_body(case.lease.body)[1])
+            if isinstance(validated, Verdict):
+                return validated
+            ready.input, ready.meta, ready.gather = validated.input, validated.meta, None
+            return None
+        if found.how is How.RUNNING:
+            return wait_for_parents(case)
+        if found.how is How.CANCELLED:
+            return cancel(case, self.now(), Cancel(found.why), started=False)
+        return give_up(case, FlowliError(found.why), FailureReason.PARENT, self.now(), started=False)
+
+    def _validated(
+        self, job: Job[Any, Any, Any, Any], case: Case, input_json: bytes, meta_json: bytes | None
+    ) -> Ready | Verdict:
         what, input, meta, now = "input", None, None, case.started_at
         try:
             input = job.input_adapter.validator.validate_json(input_json)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flowli.context import Context
     from flowli.job import Job
 
-__all__ = ["call_handler", "validate"]
+__all__ = ["call_handler", "validate", "validate_meta"]
 
 
 def validate(job: Job[Any, Any, Any, Any], input: Any, meta: Any, *, at: int | None = None) -> tuple[Any, Any]:
@@ -33,14 +33,19 @@ def validate(job: Job[Any, Any, Any, Any], input: Any, meta: Any, *, at: int | N
         input = job.input_adapter.validator.validate_python(input)
     except PydanticError as exc:
         raise refuse(job.name, "input", issues_of(exc, "input", *index, adapter=job.input_adapter)) from None
+    return input, validate_meta(job, meta, *index)
+
+
+def validate_meta(job: Job[Any, Any, Any, Any], meta: Any, *index: int) -> Any:
+    """Meta as the handler will get it; ValidationError otherwise."""
     if job.meta_adapter is None:
         if meta is not None:
             raise ValidationError(
                 f"Job {job.name!r}: its handler takes no meta. Leave meta= out, or add a 'meta' parameter."
             )
-        return input, None
+        return None
     try:
-        return input, job.meta_adapter.validator.validate_python(meta)
+        return job.meta_adapter.validator.validate_python(meta)
     except PydanticError as exc:
         raise refuse(job.name, "meta", issues_of(exc, "meta", *index, adapter=job.meta_adapter)) from None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError as PydanticError
@@ -93,7 +94,8 @@ class JobHandle(Generic[_R_co]):
         return read_job(stored)
 
     async def cancel(self) -> bool:
-        """Cancel what waits, at once, and ask what runs to stop. False if the job is over, or unknown."""
+        """Cancel what waits, at once, and ask what runs to stop; of a chain, every step that is not over. False if the
+        job is over, or unknown."""
         return await cancel_job(self._core, self._job, self._id)
 
     async def result(self, *, timeout: float | timedelta | str | None = None) -> _R_co:
@@ -147,12 +149,17 @@ class JobHandle(Generic[_R_co]):
 
 
 async def cancel_job(core: Core, job: Job[Any, Any, Any, Any] | None, id: str) -> bool:
-    """Cancel by id; the job's own retention decides how long the cancelled record is kept."""
+    """Cancel by id, and the steps that a step of a chain waits for. The job's own retention decides how long the
+    cancelled records are kept."""
     driver = await core.driver("cancel()")
     options = core.defaults if job is None else core.plan(job).options
-    act = Act(id=id, deed=Deed.CANCEL, keep_for=options.result_ttl)
-    [acted] = await repeat(lambda: driver.act([act]))
-    return acted.found is not None and not acted.found.is_terminal
+    ids, found = [id], None
+    while ids:
+        acts = [Act(id=one, deed=Deed.CANCEL, keep_for=options.result_ttl) for one in ids]
+        acted = await repeat(partial(driver.act, acts))
+        found = found or acted[0].found
+        ids = [parent for one in acted for parent in one.parents]
+    return found is not None and not found.is_terminal
 
 
 class ScheduleHandle:

@@ -1,7 +1,8 @@
 """The form of ids and names. It refuses to know what they name and where that is kept.
 
 A made id is 26 characters of Crockford base 32: 48 bits of milliseconds, 16 bits of route, 64 random ones. Made ids
-sort by the millisecond they were made in. Every other text has the route 0.
+sort by the millisecond they were made in. Every other text has the route 0. In a chain the id of the last step names
+all: the steps before the step ``x`` are ``x~0``, ``x~1`` and so on.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import lru_cache
 
 from flowli.errors import ValidationError
 
-__all__ = ["check_id", "check_name", "made_at", "make_id", "route_of"]
+__all__ = ["check_id", "check_name", "made_at", "make_id", "parent_ids", "root_of", "route_of"]
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MADE = re.compile("[0-7][0-9A-HJKMNP-TV-Z]{25}")
@@ -32,6 +33,7 @@ _END_OF_TIME = 1 << 48
 _ROUTES = 1 << 16
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_STEP = re.compile(r"(~[0-9]+)+\Z")
 _MOST_ID_BYTES = 200
 _SHOWN = 40
 
@@ -67,6 +69,16 @@ def route_of(id: str) -> int:
     if not _MADE.fullmatch(id):
         return 0
     return int(id[_TIME_LENGTH : _TIME_LENGTH + 4].translate(_TO_DIGITS), 32) >> 4
+
+
+def parent_ids(id: str, number: int) -> list[str]:
+    """The ids of the ``number`` steps before a step of a chain."""
+    return [f"{id}~{place}" for place in range(number)]
+
+
+def root_of(id: str) -> str:
+    """The id of the chain that a step belongs to; of a job outside of any, its own."""
+    return _STEP.sub("", id)
 
 
 def check_id(id: str) -> str:

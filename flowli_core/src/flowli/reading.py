@@ -11,7 +11,7 @@ from datetime import datetime
 from flowli.driver import Millis, RunnerNote, State, StoredJob, StoredSchedule
 from flowli.durations import from_millis, millis_to_instant
 from flowli.errors import SchedulingError
-from flowli.ids import made_at
+from flowli.ids import made_at, parent_ids, root_of
 from flowli.instants import next_instants
 from flowli.records import JobRecord, RunnerRecord, ScheduleRecord, ScheduleRun, WaitingFor
 from flowli.settle import start_by
@@ -42,7 +42,6 @@ def read_job(stored: StoredJob) -> JobRecord:
     """The record of a stored job. What cannot be read has its default."""
     head, memo, state, due = _read_head(stored), read_memo(stored), stored.state, stored.due
     input_json, meta_json = (None, None) if stored.body is None else split_body(stored.body)
-    waiting_for = (memo.waiting_for or WaitingFor.DUE) if state is State.SCHEDULED else None
     ready = due if state in (State.SCHEDULED, State.QUEUED) else None
     return JobRecord(
         id=stored.id,
@@ -55,21 +54,28 @@ def read_job(stored: StoredJob) -> JobRecord:
         deliveries=stored.deliveries,
         max_attempts=head.options.max_attempts,
         token=stored.token,
-        created_at=_instant(head.created_at or made_at(stored.id)),
+        created_at=_instant(head.created_at or made_at(root_of(stored.id))),
         scheduled_for=_instant(ready),
         start_by=_instant(start_by(head.options, memo, stored.deliveries, ready or 0)),
         started_at=_instant(memo.started_at),
         finished_at=_instant(memo.finished_at),
         lease_until=_instant(due) if state is State.ACTIVE else None,
         expires_at=_instant(due) if state.is_terminal else None,
-        waiting_for=waiting_for,
+        waiting_for=_waiting_for(stored, memo),
         reason=memo.reason if state is State.FAILED else None,
         error=memo.error,
         schedule_key=head.schedule_key,
-        input_json=input_json,
+        parents=tuple(parent_ids(stored.id, head.parents)),
+        input_json=input_json or None,
         meta_json=meta_json,
         result_json=memo.result if state is State.COMPLETED else None,
     )
+
+
+def _waiting_for(stored: StoredJob, memo: Memo) -> WaitingFor | None:
+    if stored.state is not State.SCHEDULED:
+        return None
+    return WaitingFor.PARENTS if stored.due is None else memo.waiting_for or WaitingFor.DUE
 
 
 def read_schedule(stored: StoredSchedule) -> ScheduleRecord:

@@ -38,6 +38,8 @@ class WaitingFor(StrEnum):
     """An attempt failed; the backoff runs."""
     RUNNER = "runner"
     """Parked: no runner so far knew its name or could read it."""
+    PARENTS = "parents"
+    """A step before it in its chain has not ended."""
 
 
 class FailureReason(StrEnum):
@@ -55,6 +57,8 @@ class FailureReason(StrEnum):
     """It stayed in a format that no runner could read for longer than ``unknown_ttl``."""
     UNKNOWN = "unknown"
     """Its name stayed unknown to every runner for longer than ``unknown_ttl``."""
+    PARENT = "parent"
+    """A step before it in its chain failed, or its record is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,8 @@ class JobRecord:
     """The last failure; of a job that raised `Cancel`, its reason."""
     schedule_key: str | None = None
     """The schedule that made it."""
+    parents: tuple[str, ...] = ()
+    """Ids of the steps before it in its chain, from which it has its input."""
     input_json: bytes | None = field(default=None, repr=False)
     """As stored; None in listings."""
     meta_json: bytes | None = field(default=None, repr=False)

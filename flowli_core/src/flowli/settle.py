@@ -38,6 +38,7 @@ __all__ = [
     "set_aside",
     "snooze",
     "start_by",
+    "wait_for_parents",
 ]
 
 _MOST_MESSAGE, _MOST_TRACEBACK = 2_000, 16_000
@@ -233,6 +234,24 @@ def park(case: Case, why: str, reason: FailureReason, now: Millis) -> Verdict:
     )
     settlement = _settlement(case, Move.PARK, encode_memo(parked), delay=wait)
     return Verdict(settlement, Move.PARK, case.lease.name, error=error, reason=reason, wait=wait)
+
+
+def wait_for_parents(case: Case) -> Verdict:
+    """A step before it is not over, though it was: it is executed again. Look again in a while."""
+    memo = case.memo
+    wait = Millis(min(_LONGEST_PARK, _FIRST_PARK << min(memo.parked_times, 16)))
+    waiting = Memo(
+        attempts=memo.attempts,
+        failures=memo.failures,
+        crashes=memo.crashes,
+        error=memo.error,
+        started_at=memo.started_at,
+        waiting_for=WaitingFor.PARENTS,
+        parked_times=memo.parked_times + 1,
+    )
+    error = FlowliError("a step before it is executed again")
+    settlement = _settlement(case, Move.PARK, encode_memo(waiting), delay=wait)
+    return Verdict(settlement, Move.PARK, case.lease.name, error=error, wait=wait)
 
 
 def _not_started(case: Case, memo: Memo) -> Memo:

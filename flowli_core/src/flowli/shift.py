@@ -13,7 +13,7 @@ from flowli.attempts import Attempts, Why
 from flowli.backlog import Backlog, Pace, Taken
 from flowli.conversation import Conversation, Terms
 from flowli.core import Core
-from flowli.driver import Driver, Exchanged, Hold, Lease, Millis
+from flowli.driver import Driver, Exchanged, Hold, Lease, Millis, StoredJob
 from flowli.errors import DriverClosed, DriverError
 from flowli.execution import Execution
 from flowli.firing import try_to_fire
@@ -47,7 +47,7 @@ class Shift:
         self._queues = terms.queues
         self._threads = HandlerThreads()
         self._talk = Conversation(driver, terms, journal, self._take, self._written)
-        execution = Execution(core, self._threads, self._talk.store_now)
+        execution = Execution(core, self._threads, self._talk.store_now, self._read)
         self._attempts = Attempts(execution, journal, self._talk.settle, self._ended)
         self._leases = Leases(driver, terms.lease_for / 1000, self._cancel)
         self._backlog = Backlog(self._hand_back)
@@ -72,6 +72,9 @@ class Shift:
         """Whether it works, is not about to end, and the store answers."""
         works = self._work is not None and not self._work.done()
         return works and not self._stopping and self._talk.is_answered
+
+    async def _read(self, ids: Sequence[str]) -> Sequence[StoredJob | None]:
+        return await repeat(lambda: self._driver.get_jobs(ids))
 
     def _take(self, leases: Sequence[Lease], ends_at: float) -> None:
         self._taken += len(leases)

@@ -15,7 +15,7 @@ from flowli.core import Core
 from flowli.driver import Disposition, Enqueued, Millis, NewJob
 from flowli.durations import Delay
 from flowli.errors import LimitExceeded, ValidationError
-from flowli.handler import validate
+from flowli.handler import validate, validate_meta
 from flowli.handles import JobHandle, Receipt
 from flowli.ids import check_id, made_at, make_id
 from flowli.job import Job
@@ -25,7 +25,17 @@ from flowli.repeat import repeat
 from flowli.schema import Unwritable, dump_json
 from flowli.wire import encode_body, encode_head
 
-__all__ = ["Prepared", "encode_payload", "persist", "persist_many", "prepare"]
+__all__ = [
+    "Prepared",
+    "encode_all",
+    "encode_meta",
+    "encode_payload",
+    "handles_of",
+    "keeps_nothing",
+    "persist",
+    "persist_many",
+    "prepare",
+]
 
 _AT_ONCE = Delay()
 
@@ -61,11 +71,27 @@ def encode_payload(core: Core, job: Job[Any, Any, Any, Any], input: Any, meta: A
         meta_json = None if meta_adapter is None else dump_json(meta_adapter, checked)
         body = encode_body(dump_json(job.input_adapter, data), meta_json)
     except Unwritable as exc:
-        raise ValidationError(
-            f"Job {job.name!r}: its input or meta validates but cannot be serialised ({exc}). Use types and values "
-            f"that pydantic can write as JSON."
-        ) from None
+        raise _unwritable(job, exc) from None
     return core.limits.check_payload(job.name, body)
+
+
+def encode_meta(core: Core, job: Job[Any, Any, Any, Any], meta: Any) -> bytes:
+    """The body of a job that has its input from others: meta alone, as `encode_payload` has it."""
+    checked = validate_meta(job, meta)
+    if job.meta_adapter is None:
+        return b""
+    try:
+        body = encode_body(b"", dump_json(job.meta_adapter, checked))
+    except Unwritable as exc:
+        raise _unwritable(job, exc) from None
+    return core.limits.check_payload(job.name, body)
+
+
+def _unwritable(job: Job[Any, Any, Any, Any], why: Unwritable) -> ValidationError:
+    return ValidationError(
+        f"Job {job.name!r}: its input or meta validates but cannot be serialised ({why}). Use types and values that "
+        f"pydantic can write as JSON."
+    )
 
 
 def _new_job(job: Job[Any, Any, Any, Any], ready: Prepared, id: str | None, body: bytes, when: Delay) -> NewJob:
@@ -92,8 +118,8 @@ async def persist(
     ready = prepare(core, job, given)
     new = _new_job(job, ready, ready.id, encode_payload(core, job, input, meta), when)
     driver = await core.driver(strategy)
-    outcome = await core.coalescers.here().enqueue(driver, new, keeps_nothing=_keeps_nothing(ready.options))
-    return (await _handles(core, job, [outcome]))[0]
+    outcome = await core.coalescers.here().enqueue(driver, new, keeps_nothing=keeps_nothing(ready.options))
+    return (await handles_of(core, job, [outcome]))[0]
 
 
 async def persist_many(
@@ -115,17 +141,17 @@ async def persist_many(
     if ids is not None and len(ids) != len(items):
         raise ValidationError(f"enqueue_many() got {len(items)} inputs and {len(ids)} ids. Pass one id for each input.")
     core.limits.check_batch(job.name, len(items))
-    bodies = _encode_all(core, job, items, meta)
+    bodies = encode_all(core, job, items, meta)
     names: Sequence[str | None] = [None] * len(items) if ids is None else [check_id(id) for id in ids]
     jobs = [_new_job(job, ready, id, body, _AT_ONCE) for id, body in zip(names, bodies, strict=True)]
     if not jobs:
         return []
     driver = await core.driver("enqueue_many")
-    outcomes = await store(driver, jobs, core.turns, keeps_nothing=_keeps_nothing(ready.options))
-    return await _handles(core, job, outcomes)
+    outcomes = await store(driver, jobs, core.turns, keeps_nothing=keeps_nothing(ready.options))
+    return await handles_of(core, job, outcomes)
 
 
-def _encode_all(core: Core, job: Job[Any, Any, Any, Any], items: list[Any], meta: Any) -> list[bytes]:
+def encode_all(core: Core, job: Job[Any, Any, Any, Any], items: Sequence[Any], meta: Any) -> list[bytes]:
     """The bodies, or one ValidationError with the issues of every item that is wrong."""
     bodies: list[bytes] = []
     issues: list[Mapping[str, Any]] = []
@@ -143,12 +169,13 @@ def _encode_all(core: Core, job: Job[Any, Any, Any, Any], items: list[Any], meta
     return bodies
 
 
-def _keeps_nothing(options: Options) -> bool:
+def keeps_nothing(options: Options) -> bool:
     """Whether a job may have run and left nothing behind before a lost reply is asked for again."""
     return options.result_ttl == 0 or options.failed_ttl == 0
 
 
-async def _handles(core: Core, job: Job[Any, Any, Any, Any], outcomes: Sequence[Enqueued]) -> list[JobHandle[Any]]:
+async def handles_of(core: Core, job: Job[Any, Any, Any, Any], outcomes: Sequence[Enqueued]) -> list[JobHandle[Any]]:
+    """A handle for each outcome of an enqueue."""
     known = [one.id for one in outcomes if one.disposition is Disposition.EXISTING]
     attempts = await _attempts_made(core, known) if known else {}
     return [

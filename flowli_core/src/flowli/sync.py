@@ -21,8 +21,9 @@ from flowli.options import CallOptions
 
 if TYPE_CHECKING:
     from flowli.bound import BoundJob
+    from flowli.chains import Chain
 
-__all__ = ["SyncBoundJob", "SyncJobHandle"]
+__all__ = ["SyncBoundJob", "SyncChain", "SyncJobHandle"]
 
 _T = TypeVar("_T")
 _I = TypeVar("_I")
@@ -108,6 +109,31 @@ class SyncBoundJob(Generic[_I_contra, _M_contra, _R_co]):
     ) -> Any:
         """As `BoundJob.enqueue`."""
         return SyncJobHandle(_call(self._bound.enqueue(input, meta=meta, **options)))
+
+
+class SyncChain(Generic[_I_contra, _M_contra, _R_co]):
+    """``enqueue`` of a chain, blocking."""
+
+    __slots__ = ("_chain",)
+
+    def __init__(self, chain: Chain[_I_contra, _M_contra, _R_co]) -> None:
+        self._chain: Chain[Any, Any, _R_co] = chain
+
+    @overload
+    def enqueue(self: SyncChain[None, None, _R], /, **options: Unpack[CallOptions]) -> SyncJobHandle[_R]: ...
+    @overload
+    def enqueue(self: SyncChain[None, _M, _R], /, *, meta: _M, **options: Unpack[CallOptions]) -> SyncJobHandle[_R]: ...
+    @overload
+    def enqueue(self: SyncChain[_I, None, _R], input: _I, /, **options: Unpack[CallOptions]) -> SyncJobHandle[_R]: ...
+    @overload
+    def enqueue(
+        self, input: _I_contra, /, *, meta: _M_contra, **options: Unpack[CallOptions]
+    ) -> SyncJobHandle[_R_co]: ...
+    def enqueue(
+        self: SyncChain[Any, Any, Any], input: Any = None, /, *, meta: Any = None, **options: Unpack[CallOptions]
+    ) -> Any:
+        """As `Chain.enqueue`."""
+        return SyncJobHandle(_call(self._chain.enqueue(input, meta=meta, **options)))
 
 
 class _Portal:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from operator import attrgetter
 from types import NoneType
 from typing import Any
@@ -19,13 +20,14 @@ from typing import Any
 from pydantic_core import SchemaValidator, core_schema, to_json
 
 from flowli.backoff import Backoff
-from flowli.driver import Millis
+from flowli.driver import MOST_PARENTS, Millis
 from flowli.options import BUILT_IN, Options
 from flowli.records import FailureReason, JobError, WaitingFor
 from flowli.rules import EVERY_INSTANT, Rules
 
 __all__ = [
     "FORMAT",
+    "Gather",
     "Head",
     "Memo",
     "ScheduleBody",
@@ -50,6 +52,24 @@ class Unreadable(Exception):
     """These bytes are of a newer format, or damaged. The text says which, never what they hold."""
 
 
+class Gather(StrEnum):
+    """What a step of a chain has as its input: of its one parent, or a list of what its parents give."""
+
+    RESULT = "r"
+    RESULTS = "R"
+    OUTCOME = "o"
+    OUTCOMES = "O"
+
+    @property
+    def is_list(self) -> bool:
+        return self in (Gather.RESULTS, Gather.OUTCOMES)
+
+    @property
+    def is_of_outcomes(self) -> bool:
+        """Whether it wants to know how they ended, instead of what they returned."""
+        return self in (Gather.OUTCOME, Gather.OUTCOMES)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """What was fixed when the job was enqueued. Queue and priority are the store's own fields, and default here."""
@@ -58,6 +78,10 @@ class Head:
     created_at: Millis | None = None
     """Only where the id does not say it."""
     schedule_key: str | None = None
+    gather: Gather | None = None
+    """Of a step of a chain, whose stored input is empty."""
+    parents: int = 0
+    """How many steps come before it; `flowli.ids.parent_ids` has their ids."""
 
 
 _OPTION_KEYS = {
@@ -73,7 +97,14 @@ _OPTION_KEYS = {
 _OPTION_NAMES = {key: name for name, key in _OPTION_KEYS.items()}
 
 
-def encode_head(options: Options, *, created_at: Millis | None = None, schedule_key: str | None = None) -> bytes:
+def encode_head(
+    options: Options,
+    *,
+    created_at: Millis | None = None,
+    schedule_key: str | None = None,
+    gather: Gather | None = None,
+    parents: int = 0,
+) -> bytes:
     """Head bytes: as short as the options are usual."""
     found: dict[str, Any] = {}
     for name, key in _OPTION_KEYS.items():
@@ -84,6 +115,9 @@ def encode_head(options: Options, *, created_at: Millis | None = None, schedule_
         found["c"] = created_at
     if schedule_key is not None:
         found["s"] = schedule_key
+    if gather is not None:
+        found["g"] = gather
+        found["n"] = parents
     return FORMAT + to_json(found) if found else FORMAT
 
 
@@ -95,12 +129,21 @@ def decode_head(head: bytes) -> Head:
         return Head()
     found = _object(head[1:], "head")
     try:
-        _of_kind(found, "atdrfuec", int)
+        _of_kind(found, "atdrfuecn", int)
         _of_kind(found, "s", str)
         given: dict[str, Any] = {_OPTION_NAMES[key]: value for key, value in found.items() if key in _OPTION_NAMES}
         if "backoff" in given:
             given["backoff"] = Backoff.from_wire(given["backoff"])
-        return Head(options=BUILT_IN._replace(**given), created_at=found.get("c"), schedule_key=found.get("s"))
+        parents = found.get("n", 0)
+        if not 0 <= parents <= MOST_PARENTS:
+            raise ValueError("n")
+        return Head(
+            options=BUILT_IN._replace(**given),
+            created_at=found.get("c"),
+            schedule_key=found.get("s"),
+            gather=Gather(found["g"]) if "g" in found else None,
+            parents=parents,
+        )
     except (TypeError, ValueError, LookupError):
         raise Unreadable("its head is damaged") from None
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flowli.driver import Claim, Exchanged, Lease, Millis, Recovered, Settled, Settlement
 from flowli_memory.leases import settle
-from flowli_memory.shelves import Lane
+from flowli_memory.shelves import NEVER, Lane
 from flowli_memory.store import Store
 from flowli_memory.waiting import Waiter
 
@@ -149,4 +149,4 @@ def _has_more(lane: Lane, now: Millis) -> bool:
 
 def _next_instant(lanes: Sequence[Lane]) -> Millis | None:
     firsts = [shelf.first() for lane in lanes for shelf in (lane.scheduled, lane.active) if shelf.jobs]
-    return min((job.instant for job in firsts if job is not None), default=None)
+    return min((job.instant for job in firsts if job is not None and job.entry[1] != NEVER), default=None)

@@ -55,7 +55,7 @@ class MemoryDriver:
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        return frozenset({Ability.EXAMINE, Ability.UNIQUE})
+        return frozenset({Ability.EXAMINE, Ability.UNIQUE, Ability.WORKFLOWS})
 
     @property
     def process_local(self) -> bool:

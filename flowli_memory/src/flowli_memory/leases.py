@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowli.driver import Act, Acted, Hold, Millis, Renewal, Settled, Settlement, State
+from flowli_memory.shelves import NEVER
 from flowli_memory.store import Store
 
 __all__ = ["act", "renew", "settle"]
@@ -74,6 +75,7 @@ def _act(store: Store, one: Act, now: Millis) -> Acted:
         return Acted(found, done=False)
     if one.memo is not None:
         job.memo = one.memo
+    parents = store.families.parents_of(job.id) if job.entry[1] == NEVER else ()
     job.shelf.remove(job)
     store.finish(job, State.CANCELLED, one.keep_for, now, unused=True)
-    return Acted(found, done=True)
+    return Acted(found, done=True, parents=parents)

@@ -9,10 +9,13 @@ from typing import TypeAlias
 
 from flowli.driver import Millis, QueueView, State, StoredJob, UniqueKey
 
-__all__ = ["Entry", "Job", "Lane", "Shelf"]
+__all__ = ["NEVER", "Entry", "Job", "Lane", "Shelf"]
 
 Entry: TypeAlias = tuple[int, int, int, str]
 """Rank, instant, order, id. The order is unique in a store, so that two entries never compare equal."""
+
+NEVER = 1 << 60
+"""Instant of a job that waits for its parents, and of a terminal one that is kept for its children."""
 
 _SLACK = 512
 
@@ -71,7 +74,7 @@ class Job:
             name=self.name,
             state=self.shelf.state,
             priority=self.priority,
-            due=self.instant,
+            due=None if self.entry[1] == NEVER else self.instant,
             token=self.token,
             deliveries=self.deliveries,
             head=self.head,

@@ -21,9 +21,10 @@ from flowli.driver import (
     Turn,
     UniqueKey,
 )
+from flowli_memory.families import Families
 from flowli_memory.keys import Hold, Keys
 from flowli_memory.schedules import Book
-from flowli_memory.shelves import Job, Lane
+from flowli_memory.shelves import NEVER, Job, Lane
 from flowli_memory.turns import Turns
 from flowli_memory.waiting import Lounge
 
@@ -39,6 +40,7 @@ class Store:
         self.lounge = Lounge()
         self.book = Book()
         self.keys = Keys()
+        self.families = Families()
         self.claims: Turns[Sequence[Lease]] = Turns()
         self.served_last: str | None = None
         self.pid: int | None = None
@@ -126,12 +128,38 @@ class Store:
         ``unused``: it was cancelled while it waited."""
         if job.unique is not None:
             self.keys.release(job.unique, job.id, unused=unused)
-        if keep_for > 0:
-            job.asked = False
+        job.asked = False
+        if self.families.pin(job.id, now + keep_for):
+            job.lane.shelves[state].add(job, NEVER, next(self._orders))
+        elif keep_for > 0:
             job.lane.shelves[state].add(job, now + keep_for, next(self._orders))
         else:
             del self._jobs[job.id]
         self.lounge.ended(job.id)
+        for child in self.families.ended(job.id):
+            self._make_ready(child, now)
+        self._let_go(job.id, now)
+
+    def _let_go(self, child: str, now: int) -> None:
+        """Keep nothing for a child any more."""
+        for parent, expiry in self.families.release(child):
+            self._unpin(parent, expiry, now)
+
+    def _make_ready(self, id: str, now: int) -> None:
+        """Queue a job whose parents have ended."""
+        job = self._jobs[id]
+        job.shelf.remove(job)
+        job.lane.queued.add(job, now, job.arrival, -job.priority)
+        self.lounge.wake_one(job.lane.queue)
+
+    def _unpin(self, id: str, expiry: int, now: int) -> None:
+        """Keep a terminal job, whose children need it no more, for what is left of its own time."""
+        job = self._jobs[id]
+        job.shelf.remove(job)
+        if expiry > now:
+            job.shelf.add(job, expiry, next(self._orders))
+        else:
+            del self._jobs[job.id]
 
     def sweep(self, lanes: Iterable[Lane], now: int, limit: int | None = None) -> None:
         """Remove up to ``limit`` records that have expired."""
@@ -194,7 +222,14 @@ class Store:
         if lane is None:
             lane = self.lanes[queue] = Lane(queue)
         self._jobs[id] = job = Job(id, lane, name, head, body, priority, 0)
-        job.unique = None if bonds is None else bonds.unique
+        if bonds is not None:
+            job.unique = bonds.unique
+            if bonds.after and self._await_parents(job, bonds.after, now):
+                job.arrival = next(self._orders)
+                lane.scheduled.add(job, NEVER, job.arrival)
+                return Enqueued(Disposition.CREATED, id, State.SCHEDULED, Millis(0))
+            if bonds.after:
+                return self._wait(job, now, now, ready, due)
         return self._wait(job, _instant(new, now), now, ready, due)
 
     def _wait(self, job: Job, instant: Millis, now: Millis, ready: dict[str, None], due: dict[str, int]) -> Enqueued:
@@ -219,6 +254,8 @@ class Store:
             return Enqueued(Disposition.EXISTING, hold.id, None, Millis(0))
         if unique.on_conflict is OnConflict.KEEP or job.shelf.state not in _WAITING:
             return _standing(job)
+        if unique.on_conflict is OnConflict.RESCHEDULE and job.entry[1] == NEVER:
+            return _standing(job)
         job.shelf.remove(job)
         instant = _instant(new, now)
         if hold.end is not None:
@@ -226,8 +263,21 @@ class Store:
         if unique.on_conflict is OnConflict.RESCHEDULE:
             return self._wait(job, instant, now, ready, due)._replace(disposition=Disposition.RESCHEDULED)
         self.keys.take(unique, hold.id, now, hold.first)
+        self._let_go(hold.id, now)
         placed = self._place(new._replace(id=hold.id, due=instant), now, ready, due)
         return placed._replace(disposition=Disposition.REPLACED)
+
+    def _await_parents(self, job: Job, ids: Sequence[str], now: int) -> bool:
+        """Keep the records of its parents for a new job; whether one of them is still to end."""
+        parents = [parent for id in ids if (parent := self.find(id, now)) is not None]
+        is_open = [not parent.shelf.is_terminal for parent in parents]
+        self.families.found(job.id, [parent.id for parent in parents], sum(is_open))
+        for parent in parents:
+            if parent.shelf.is_terminal and parent.entry[1] != NEVER:
+                self.families.pin(parent.id, parent.entry[1])
+                parent.shelf.remove(parent)
+                parent.shelf.add(parent, NEVER, next(self._orders))
+        return any(is_open)
 
 
 _WAITING = (State.SCHEDULED, State.QUEUED)
@@ -236,7 +286,8 @@ _WAITING = (State.SCHEDULED, State.QUEUED)
 def _standing(job: Job) -> Enqueued:
     """What a request is told that a job stands for already."""
     state = job.shelf.state
-    return Enqueued(Disposition.EXISTING, job.id, state, job.instant if state in _WAITING else Millis(0))
+    waits = state in _WAITING and job.entry[1] != NEVER
+    return Enqueued(Disposition.EXISTING, job.id, state, job.instant if waits else Millis(0))
 
 
 def _instant(new: NewJob, now: Millis) -> Millis:

@@ -63,7 +63,7 @@ class CountsDrift(Faulty):
 
     async def act(self, acts: Sequence[Act], *, now: Millis | None = None) -> Sequence[Acted]:
         answers = await super().act(acts, now=now)
-        self._drift += sum(done and found is State.QUEUED for found, done in answers)
+        self._drift += sum(one.done and one.found is State.QUEUED for one in answers)
         return answers
 
     async def overview(self, queues: Sequence[str] | None = None, *, now: Millis | None = None) -> Overview:

@@ -172,7 +172,7 @@ class CancelsWhatRuns(Faulty):
 
     async def act(self, acts: Sequence[Act], *, now: Millis | None = None) -> Sequence[Acted]:
         answers = await super().act(acts, now=now)
-        for one, (found, _) in zip(acts, answers, strict=True):
+        for one, (found, *_) in zip(acts, answers, strict=True):
             job = self.job(one.id)
             if job is not None and found is State.ACTIVE:
                 job.shelf.remove(job)

@@ -21,7 +21,7 @@ What every verb keeps to, and no docstring below repeats:
 
 from __future__ import annotations
 
-from flowli.driver.bonds import Bonds, OnConflict, UniqueKey, Until
+from flowli.driver.bonds import MOST_PARENTS, Bonds, OnConflict, UniqueKey, Until
 from flowli.driver.examination import Examination, Examines, Fact, Finding, Severity
 from flowli.driver.messages import (
     Act,
@@ -53,6 +53,7 @@ from flowli.driver.messages import (
 from flowli.driver.protocol import Ability, Driver
 
 __all__ = [
+    "MOST_PARENTS",
     "Ability",
     "Act",
     "Acted",

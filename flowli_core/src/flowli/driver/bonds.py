@@ -5,13 +5,17 @@ Each bond needs an ability of the driver. A job without bonds (``NewJob.bonds`` 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 from flowli.driver.messages import Millis
 
-__all__ = ["Bonds", "OnConflict", "UniqueKey", "Until"]
+__all__ = ["MOST_PARENTS", "Bonds", "OnConflict", "UniqueKey", "Until"]
+
+MOST_PARENTS = 10_000
+"""Of one job."""
 
 
 class Until(StrEnum):
@@ -33,7 +37,7 @@ class OnConflict(StrEnum):
     REPLACE = "replace"
     """If it waits, everything of it but its id is the request's from now on, as if it had just been stored."""
     RESCHEDULE = "reschedule"
-    """If it waits, it waits for the instant of the request."""
+    """If it waits, it waits for the instant of the request; one that waits for parents goes on waiting for them."""
 
 
 class UniqueKey(NamedTuple):
@@ -57,3 +61,10 @@ class Bonds:
 
     unique: UniqueKey | None = None
     """For drivers with `Ability.UNIQUE`."""
+    after: Sequence[str] = ()
+    """For drivers with `Ability.WORKFLOWS`: its parents, each once, at most `MOST_PARENTS`. It is SCHEDULED, without an
+    instant and whatever its ``due`` or ``delay``, while any of them has a record that is not terminal; the step that
+    makes the last of them terminal, however it ended, queues it, ready from then on, and wakes a runner. A parent that
+    is unknown, or has expired, counts as ended. The records of the others are kept until this job is terminal or gone,
+    and from then on for what is left of their own ``keep_for``. Jobs of one call are stored in its order: parents come
+    before their child."""

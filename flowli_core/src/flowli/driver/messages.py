@@ -95,7 +95,7 @@ class NewJob(NamedTuple):
     due: Millis | None = None
     delay: Millis | None = None
     bonds: Bonds | None = None
-    """What it shares with other jobs; its id is then one that lives at home (route 0)."""
+    """What it shares with other jobs; its id is then one that lives at home (route 0), and so do its parents."""
 
 
 class Disposition(StrEnum):
@@ -115,7 +115,8 @@ class Enqueued(NamedTuple):
     """``id`` is the job that now stands for the request; ``state`` and ``due`` are its own as of this call.
 
     ``due`` is the instant it is or was to be ready: ``now`` for one that was queued at once. For an EXISTING job that
-    is no longer scheduled or queued it is 0. ``state`` is None where a unique key outlived the record of its job.
+    is no longer scheduled or queued, and for one that waits for parents, it is 0. ``state`` is None where a unique key
+    outlived the record of its job.
     """
 
     disposition: Disposition
@@ -241,7 +242,7 @@ class StoredJob:
     priority: int
     due: Millis | None
     """The instant of SCHEDULED, since when QUEUED is ready (0: handed back), the deadline of ACTIVE, the expiry of a
-    terminal one. None is room for jobs that wait for no instant; there are none yet."""
+    terminal one. None for SCHEDULED: it waits for parents; for a terminal one: it is kept for its children."""
     token: int
     """Of the last lease; 0 before the first."""
     deliveries: int
@@ -273,6 +274,8 @@ class Acted(NamedTuple):
 
     found: State | None
     done: bool
+    parents: Sequence[str] = ()
+    """Of a job that was cancelled while it waited for them: they go on unless they are cancelled too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ class Ability(StrEnum):
     UNIQUE = "unique"
     """`Bonds.unique`: at most one job holds a key."""
     WORKFLOWS = "workflows"
+    """`Bonds.after`: a job waits for others."""
     FAIRNESS = "fairness"
     LIMITS = "limits"
     PROGRESS = "progress"
