@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from flowli.bound import BoundJob
     from flowli.sync import SyncChain
 
-__all__ = ["Chain", "Followed", "Group", "Outcome"]
+__all__ = ["Chain", "Followed", "Group", "Outcome", "When"]
 
 _I = TypeVar("_I")
 _M = TypeVar("_M")
@@ -36,6 +36,7 @@ _M_contra = TypeVar("_M_contra", contravariant=True)
 _R_co = TypeVar("_R_co", covariant=True)
 
 When = Literal["completed", "settled"]
+"""When a step is called: if all before it completed, or however they ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

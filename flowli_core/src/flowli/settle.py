@@ -248,6 +248,7 @@ def wait_for_parents(case: Case) -> Verdict:
         started_at=memo.started_at,
         waiting_for=WaitingFor.PARENTS,
         parked_times=memo.parked_times + 1,
+        start_by=start_by(case.options, memo, case.lease.deliveries, case.lease.ready_at),
     )
     error = FlowliError("a step before it is executed again")
     settlement = _settlement(case, Move.PARK, encode_memo(waiting), delay=wait)
