@@ -40,7 +40,7 @@ R = TypeVar("R")
 
 
 async def inconsistencies(driver: Driver) -> list[str]:
-    """What contradicts itself in a store. Late work, settings and the like are not meant; a busy store is asked again."""
+    """What contradicts itself in a store. Late work, settings and the like are not meant; a busy one is asked again."""
     found = (await repeat(lambda: examine(driver), within=120)).findings
     return [f"I7: {one.code} {one.subject}: {one.message}" for one in found if one.code in FAULTS]
 
