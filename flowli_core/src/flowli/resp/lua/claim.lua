@@ -20,6 +20,10 @@ end
 local elements, records, states, crashes, recovered, act = {}, {}, {}, {}, {}, {}
 local got, bytes, exact, full, left, top, first_token = 0, 0, false, false, false, nil, 0
 local soon
+-- The server keeps a few short items as a list, through which it looks from the head for each of a batch. One long item
+-- makes a table of it, which it stays until it is empty: so a batch brings one, and takes it out again.
+local FEW, LONG = 16, string.rep('-', 80)
+local lease_ends = string.format('%.0f', now + span)
 
 -- What comes next in an index, as the claim leaves it.
 local function head_of(key)
@@ -118,7 +122,8 @@ end
 
 local function lease(queue, k)
   local ranked = redis.call('EXISTS', KEYS[k + RANK]) == 1
-  local skipped, leases, taking = 0, {}, 0
+  local skipped, leases, taking, large = 0, {}, 0, want - got > FEW
+  if large then leases, taking = {lease_ends, LONG}, 2 end
   while got < want and not full and skipped < 2000 do
     local els, of_rank = peek(k, math.min(want - got, 16), ranked)
     local n, ids, spent, met = #els, {}, 0, {}
@@ -140,7 +145,7 @@ local function lease(queue, k)
         end
         top, got = top + 1, got + 1
         act[2 * got - 1], act[2 * got] = id, top
-        leases[taking + 1], leases[taking + 2], taking = now + span, id, taking + 2
+        leases[taking + 1], leases[taking + 2], taking = lease_ends, id, taking + 2
         elements[got], records[got], taken[t] = els[i], record, id
       end
       spent = i
@@ -155,7 +160,9 @@ local function lease(queue, k)
       for i = 1, t do states[base + i], crashes[base + i] = st[i] or '', cr[i] or '' end
     end
   end
+  if large and taking == 2 then return end
   many('ZADD', KEYS[k + LEASE], leases)
+  if large then redis.call('ZREM', KEYS[k + LEASE], LONG) end
 end
 
 -- Whether a queue has something ready; a token for the next idle runner says so.
@@ -234,7 +241,9 @@ if is_repeat then
   if number == turn then again(tonumber(token), lengths, joined) end
 else
   if got > 0 then
+    if got > FEW then act[2 * got + 1], act[2 * got + 2] = LONG, '' end
     many('HSET', ACTIVE, act)
+    if got > FEW then redis.call('HDEL', ACTIVE, LONG) end
     redis.call('SET', FENCE, string.format('%.0f', top))
   end
   -- A turn that took nothing is closed only by a call that may take nothing: a waiting call comes again under its turn.

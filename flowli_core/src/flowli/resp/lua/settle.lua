@@ -44,7 +44,9 @@ for i = 1, n do
     if not list then list = {} leases[k] = list end
     list[#list + 1] = id
     local letter, at = ARGV[b + 3], ARGV[b + 4]
-    if string.byte(at) == 43 then at = now + string.sub(at, 2) else at = tonumber(at) end
+    if at == '+0' then at = now
+    elseif string.byte(at) == 43 then at = now + string.sub(at, 2)
+    else at = tonumber(at) end
     local place = index[letter]
     if place then
       over[#over + 1] = id
