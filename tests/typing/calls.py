@@ -22,11 +22,12 @@ from flowli import (
     ScheduleHandle,
     SyncBoundJob,
     SyncJobHandle,
+    Unique,
     current_attempt,
     job,
 )
 from flowli.driver import State
-from flowli.records import JobRecord
+from flowli.records import Disposition, JobRecord
 
 
 class Meta(BaseModel):
@@ -175,3 +176,24 @@ async def below_a_handler() -> None:
     Retry("later", after="10s")
     Cancel("why")
     Retry("later", after=10)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@job(unique=Unique(lambda report: str(report.rows), until="started"))
+async def store(report: Report) -> None: ...
+
+
+async def unique(app: App) -> None:
+    handle = await app.build.enqueue(3, unique=Unique("key", until="settled", within="10m", on_conflict="replace"))
+    assert_type(handle, JobHandle[Report])
+    assert_type(handle.disposition, Disposition | None)
+    await app.build.delay("10s", 3, unique=Unique(str, within=timedelta(minutes=5), on_conflict="reschedule"))
+    await app.build.enqueue_many([1, 2], unique=Unique(lambda rows: f"rows {rows}", on_conflict="raise"))
+    await app.build.schedule("1h", 3, key="k", unique=None)
+    assert_type(app.build.sync.enqueue(3, unique=Unique("key")).disposition, Disposition | None)
+    await app.build.enqueue(3, unique="key")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    Unique(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Unique("key", until="done")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Unique("key", on_conflict="ignore")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Unique("key", within=30)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Unique("key", "settled")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Unique(lambda rows: len(rows))  # type: ignore[arg-type,return-value]  # pyright: ignore[reportArgumentType]

@@ -33,6 +33,7 @@ from flowli.rules import ScheduleOptions
 from flowli.runner import Runner
 from flowli.runtime import Flowli
 from flowli.sync import SyncBoundJob, SyncJobHandle
+from flowli.unique import Unique
 
 __all__ = [
     "Attempt",
@@ -69,6 +70,7 @@ __all__ = [
     "StrategyError",
     "SyncBoundJob",
     "SyncJobHandle",
+    "Unique",
     "ValidationError",
     "current_attempt",
     "job",

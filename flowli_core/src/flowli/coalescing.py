@@ -24,9 +24,10 @@ _MOST_BYTES = 1_000_000
 """Of one call: less than a driver cuts, so that a full store refuses all of it or nothing."""
 
 
-async def store(driver: Driver, jobs: Sequence[NewJob], turns: Turns, *, keeps_nothing: bool) -> Sequence[Enqueued]:
-    """Store, repeated while the reply is lost; an id covers a repeat unless the job may be gone by then."""
-    turn = turns.take() if keeps_nothing else None
+async def store(driver: Driver, jobs: Sequence[NewJob], turns: Turns, *, with_turn: bool) -> Sequence[Enqueued]:
+    """Store, repeated while the reply is lost. An id covers a repeat, unless the job may be gone by then, or another
+    one stood for it: that takes a turn."""
+    turn = turns.take() if with_turn else None
     try:
         return await repeat(lambda: driver.enqueue(jobs, turn=turn))
     except DriverUnavailable as exc:
@@ -50,13 +51,13 @@ def _in_the_end(error: DriverUnavailable, ids: Sequence[str], *, maybe_written: 
 class _Caller:
     """Who waits for one job to be stored. Its ``outcome`` is done before that if it gave up."""
 
-    __slots__ = ("driver", "job", "keeps_nothing", "outcome", "until")
+    __slots__ = ("driver", "job", "outcome", "until", "with_turn")
 
-    def __init__(self, driver: Driver, job: NewJob, keeps_nothing: bool) -> None:
+    def __init__(self, driver: Driver, job: NewJob, with_turn: bool) -> None:
         loop = asyncio.get_running_loop()
         self.driver = driver
         self.job = job
-        self.keeps_nothing = keeps_nothing
+        self.with_turn = with_turn
         self.until = loop.time() + PATIENCE
         self.outcome: asyncio.Future[Enqueued] = loop.create_future()
 
@@ -70,15 +71,15 @@ class Coalescer:
         self._is_busy = False
         self._carrier: asyncio.Task[None] | None = None
 
-    async def enqueue(self, driver: Driver, job: NewJob, *, keeps_nothing: bool) -> Enqueued:
+    async def enqueue(self, driver: Driver, job: NewJob, *, with_turn: bool) -> Enqueued:
         """Store one job. The errors of `store` reach each caller by itself, and a cancelled one harms no other."""
         if self._is_busy:
-            caller = _Caller(driver, job, keeps_nothing)
+            caller = _Caller(driver, job, with_turn)
             self._waiting.append(caller)
             return await caller.outcome
         self._is_busy = True
         try:
-            [outcome] = await store(driver, [job], self._turns, keeps_nothing=keeps_nothing)
+            [outcome] = await store(driver, [job], self._turns, with_turn=with_turn)
         finally:
             self._is_busy = bool(self._waiting)
             if self._waiting:  # in a task of its own: whoever is first among them may be cancelled
@@ -111,7 +112,7 @@ class Coalescer:
         return callers
 
     async def _deliver(self, callers: list[_Caller]) -> None:
-        turn = self._turns.take() if any(caller.keeps_nothing for caller in callers) else None
+        turn = self._turns.take() if any(caller.with_turn for caller in callers) else None
         try:
             await self._try(callers, turn)
         finally:

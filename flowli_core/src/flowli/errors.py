@@ -21,6 +21,7 @@ __all__ = [
     "EnqueueUnknown",
     "FlowliError",
     "JobCancelledError",
+    "JobExistsError",
     "JobFailedError",
     "JobNotFoundError",
     "JobTimeoutError",
@@ -137,6 +138,14 @@ class NotDurable(DriverError):
     def part(self, begin: int, end: int) -> NotDurable:
         """What one of several callers is told whose jobs were stored by one call: of jobs ``begin`` to ``end`` - 1."""
         return NotDurable(*self.args, outcomes=self.outcomes[begin:end])
+
+
+class JobExistsError(FlowliError):
+    """A unique key was held, and the call said ``on_conflict="raise"``. ``job_ids`` are the jobs that hold it."""
+
+    def __init__(self, message: str, *, job_ids: Sequence[str]) -> None:
+        super().__init__(message)
+        self.job_ids: tuple[str, ...] = tuple(job_ids)
 
 
 class JobFailedError(FlowliError):

@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from pydantic import ValidationError as PydanticError
 
 from flowli.core import Core
-from flowli.driver import Act, Deed, Millis, State, StoredJob, StoredSchedule
+from flowli.driver import Act, Deed, Disposition, Millis, State, StoredJob, StoredSchedule
 from flowli.durations import millis_to_instant, parse_timeout
 from flowli.errors import (
     JobCancelledError,
@@ -40,7 +40,7 @@ class Receipt(NamedTuple):
     state: State | None = None
     due: Millis = Millis(0)
     attempts_made: int = 0
-    deduplicated: bool = False
+    disposition: Disposition | None = None
 
 
 class JobHandle(Generic[_R_co]):
@@ -82,8 +82,13 @@ class JobHandle(Generic[_R_co]):
 
     @property
     def deduplicated(self) -> bool:
-        """The id was known: this is the job that had it, whatever its input."""
-        return self._receipt.deduplicated
+        """The call made no job: this is the one that had its id or holds its unique key, whatever its input."""
+        return self._receipt.disposition not in (None, Disposition.CREATED)
+
+    @property
+    def disposition(self) -> Disposition | None:
+        """What the call did; None for a handle that was made from an id."""
+        return self._receipt.disposition
 
     async def record(self) -> JobRecord:
         """The record as it stands now. Raises JobNotFoundError when it is gone."""

@@ -81,11 +81,11 @@ def root_of(id: str) -> str:
     return _STEP.sub("", id)
 
 
-def check_id(id: str) -> str:
+def check_id(id: str, *, what: str = "an id") -> str:
     """The user's id as it was given, if it has 1 to 200 bytes in UTF-8; otherwise ValidationError."""
-    size = _size(id, "an id")
+    size = _size(id, what)
     if not 0 < size <= _MOST_ID_BYTES:
-        raise ValidationError(f"an id has 1 to {_MOST_ID_BYTES} bytes in UTF-8, and {_shown(id)} has {size}.")
+        raise ValidationError(f"{what} has 1 to {_MOST_ID_BYTES} bytes in UTF-8, and {_shown(id)} has {size}.")
     return id
 
 

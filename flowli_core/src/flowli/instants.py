@@ -12,9 +12,10 @@ from dataclasses import replace
 from functools import lru_cache
 
 from flowli.cron import Interval, Recurrence, parse_when
-from flowli.driver import Millis, NewJob, StoredSchedule
+from flowli.driver import Bonds, Millis, NewJob, OnConflict, StoredSchedule
 from flowli.errors import SchedulingError
 from flowli.rules import GRACE_MS, Rules
+from flowli.unique import name_of
 from flowli.wire import ScheduleBody, decode_head, encode_head, encode_schedule
 
 __all__ = ["MOST_RECENT", "anchored", "job_of", "next_instants", "recurrence_of", "stored_as", "successor_of"]
@@ -94,14 +95,23 @@ def job_of(key: str, body: ScheduleBody, instant: Millis, now: Millis, *, mark: 
     """The job of one instant. Its id is a function of key, revision and instant; ``mark`` sets one apart that somebody
     triggered."""
     due = instant + _jitter(body.rules, key, instant) if not mark else 0
+    unique = body.unique
+    head = encode_head(
+        decode_head(body.head).options,
+        created_at=now,
+        schedule_key=key,
+        unique_key=None if unique is None else name_of(unique),
+        is_replaceable=unique is not None and unique.on_conflict is OnConflict.REPLACE,
+    )
     return NewJob(
         id=f"{key}:{body.revision}:{mark or instant}",
         queue=body.queue,
         name=body.name,
-        head=encode_head(decode_head(body.head).options, created_at=now, schedule_key=key),
+        head=head,
         body=body.body,
         priority=body.priority,
         due=Millis(due) if due > now else None,
+        bonds=None if unique is None else Bonds(unique=unique),
     )
 
 

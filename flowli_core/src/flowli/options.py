@@ -19,6 +19,7 @@ from flowli.durations import parse_span, to_millis
 from flowli.errors import ValidationError
 from flowli.ids import check_name
 from flowli.retrying import Failures, Retries, RetryWhen, check_failures, check_retry_when
+from flowli.unique import Unique
 
 __all__ = ["BUILT_IN", "CallOptions", "Defaults", "JobOptions", "Options", "Span", "resolve", "resolve_call"]
 
@@ -44,6 +45,8 @@ class CallOptions(TypedDict, total=False):
     """Of one attempt."""
     result_ttl: Span
     """How long a completed job is kept; ``"0s"`` keeps nothing."""
+    unique: Unique | None
+    """Under which key, for how long and how this call is the same as another; None for not at all."""
     expires_in: Span
     """A job that was not started so long after it was ready is cancelled. It counts by the store's clock: from the
     call, from the end of a delay, from when its schedule was fired."""
@@ -65,6 +68,7 @@ class JobOptions(TypedDict, total=False):
     retry_on: Failures
     give_up_on: Failures
     retry_when: RetryWhen | None
+    unique: Unique | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +127,7 @@ class Options(NamedTuple):
     expires_in: Millis | None
     retries: Retries
     """Of the definition: it cannot be stored, and a runner takes its own."""
+    unique: Unique | None
 
 
 _DAY = 86_400_000
@@ -138,6 +143,7 @@ BUILT_IN = Options(
     unknown_ttl=Millis(7 * _DAY),
     expires_in=None,
     retries=Retries(),
+    unique=None,
 )
 """`Defaults()` resolved. What a record leaves out of its head has these values, for as long as this format is read."""
 
@@ -198,6 +204,12 @@ def _backoff(name: str, value: object) -> Backoff:
     return value
 
 
+def _unique(name: str, value: object) -> Unique | None:
+    if value is not None and not isinstance(value, Unique):
+        raise ValidationError(f"{name} is a Unique, such as Unique('key', within='10m'); got {type(value).__name__}.")
+    return value
+
+
 def _queue(name: str, value: Any) -> str:
     return check_name(value, what=name)
 
@@ -216,4 +228,5 @@ _CHECKS: dict[str, Any] = {
     "retry_on": check_failures,
     "give_up_on": check_failures,
     "retry_when": check_retry_when,
+    "unique": _unique,
 }

@@ -18,7 +18,7 @@ from flowli.handles import JobHandle
 from flowli.ids import check_id, made_at, make_id, parent_ids
 from flowli.options import Options
 from flowli.repeat import repeat
-from flowli.strategies import encode_all, encode_meta, encode_payload, handles_of, keeps_nothing, prepare
+from flowli.strategies import encode_meta, handles_of, needs_turn, prepare, take_all, take_payload
 from flowli.wire import Gather, encode_head
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ async def persist_chain(core: Core, step: Step, input: Any, meta: Any, given: Ma
         raise StrategyError(f"{driver} keeps no chains. Enqueue the next job in the handler of the one before it.")
     outcome = None if known is None else await _standing(driver, id)
     if outcome is None:
-        outcome = await _store(core, driver, jobs, keeps_nothing(prepare(core, step.bound.job, step.given).options))
+        outcome = await _store(core, driver, jobs, needs_turn(prepare(core, step.bound.job, step.given).options))
     return (await handles_of(core, step.bound.job, [outcome]))[0]
 
 
@@ -91,10 +91,10 @@ async def _standing(driver: Driver, id: str) -> Enqueued | None:
     return Enqueued(Disposition.EXISTING, id, stored.state, due)
 
 
-async def _store(core: Core, driver: Driver, jobs: Sequence[NewJob], leaves_nothing: bool) -> Enqueued:
+async def _store(core: Core, driver: Driver, jobs: Sequence[NewJob], with_turn: bool) -> Enqueued:
     last = jobs[-1].id
     try:
-        return (await store(driver, jobs, core.turns, keeps_nothing=leaves_nothing))[-1]
+        return (await store(driver, jobs, core.turns, with_turn=with_turn))[-1]
     except EnqueueUnknown:
         raise EnqueueUnknown(
             f"The reply of the store was lost, and the chain may be stored. Repeat the call with id={last!r} "
@@ -116,7 +116,7 @@ class _Writing:
     def records(self, step: Step, input: Any, meta: Any) -> Iterator[NewJob]:
         """Those that others wait for first. ValidationError for an input, a meta or an option that does not fit."""
         first = _first_of(step)
-        body = b"" if first.before is not None else encode_payload(self._core, first.bound.job, input, meta)
+        body = b"" if first.before is not None else take_payload(self._core, first.bound.job, input, meta).body
         return self._from(step, self._id, body)
 
     def _from(self, step: Step, id: str, body: bytes) -> Iterator[NewJob]:
@@ -141,7 +141,7 @@ class _Writing:
                 limit=MOST_PARENTS,
                 size=number,
             )
-        return encode_all(self._core, job, members.inputs, members.meta)
+        return [one.body for one in take_all(self._core, job, members.inputs, members.meta)]
 
     def _record(self, step: Step, id: str, body: bytes, parents: Sequence[str]) -> NewJob:
         options = self._options_of(step, is_last=id == self._id)
@@ -151,6 +151,11 @@ class _Writing:
 
     def _options_of(self, step: Step, *, is_last: bool) -> Options:
         options = prepare(self._core, step.bound.job, step.given).options
+        if options.unique is not None:
+            raise ValidationError(
+                f"Job {step.bound.job.name!r} is unique, and a step of a chain cannot be: others wait for it alone. "
+                f"Leave the key out of this step with unique=None, and name the chain with id=."
+            )
         if is_last:
             return options
         kept = {name: max(getattr(options, name), _LEAST_KEPT) for name in ("result_ttl", "failed_ttl")}

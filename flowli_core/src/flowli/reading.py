@@ -66,6 +66,7 @@ def read_job(stored: StoredJob) -> JobRecord:
         error=memo.error,
         schedule_key=head.schedule_key,
         parents=tuple(parent_ids(stored.id, head.parents)),
+        unique_key=head.unique_key,
         input_json=None if head.gather else input_json,
         meta_json=meta_json,
         result_json=memo.result if state is State.COMPLETED else None,

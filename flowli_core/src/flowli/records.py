@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar, overload
 
-from flowli.driver import State
+from flowli.driver import Disposition, State
 
 __all__ = [
+    "Disposition",
     "FailureReason",
     "JobError",
     "JobRecord",
@@ -110,6 +111,8 @@ class JobRecord:
     """The schedule that made it."""
     parents: tuple[str, ...] = ()
     """Ids of the steps before it in its chain, from which it has its input."""
+    unique_key: str | None = None
+    """What it was or is unique by."""
     input_json: bytes | None = field(default=None, repr=False)
     """As stored; None in listings."""
     meta_json: bytes | None = field(default=None, repr=False)

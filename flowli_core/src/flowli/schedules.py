@@ -22,7 +22,8 @@ from flowli.instants import anchored, next_instants, stored_as
 from flowli.job import Job
 from flowli.rules import take_rules
 from flowli.steering import Revised, change_schedule
-from flowli.strategies import encode_payload, prepare
+from flowli.strategies import prepare, take_payload
+from flowli.unique import need_unique_keys, unique_key
 from flowli.wire import ScheduleBody, Unreadable, decode_schedule
 
 __all__ = ["check_key", "definition_of", "put_definition", "put_schedule"]
@@ -63,6 +64,7 @@ def definition_of(
         raise ValidationError("schedule() takes no id=: each of its jobs gets its own. Name the schedule with key=.")
     rules, rest = take_rules(given)
     ready = prepare(core, job, rest)
+    payload, unique = take_payload(core, job, input, meta), ready.options.unique
     return ScheduleBody(
         name=job.name,
         when=parse_when(when, tz).canonical,
@@ -70,9 +72,10 @@ def definition_of(
         queue=ready.options.queue,
         priority=ready.options.priority,
         head=ready.head,
-        body=encode_payload(core, job, input, meta),
+        body=payload.body,
         anchor=Millis(0),
         rules=rules,
+        unique=None if unique is None else unique_key(unique, job.name, unique.key_of(payload.input)),
     )
 
 
@@ -86,6 +89,8 @@ async def put_definition(core: Core, key: str, wanted: ScheduleBody) -> Schedule
         stored = stored_as(stands or StoredSchedule(key=key, version=0, next_run_at=None, body=b""), body, now)
         return None if stands is not None and stored.body == stands.body else Revised(stored)
 
+    if wanted.unique is not None:
+        need_unique_keys(await core.driver("schedule"), wanted.name)
     stands = await change_schedule(core, key, revise)
     assert stands is not None
     return ScheduleHandle(core, stands, decode_schedule(stands.body))

@@ -35,7 +35,7 @@ from flowli.driver import (
     Turn,
 )
 from flowli.journal import logger
-from flowli.wire import FORMAT, Unreadable, decode_schedule, encode_schedule
+from flowli.wire import FORMAT, Unreadable, decode_head, decode_schedule, encode_schedule
 
 __all__ = ["Sealed", "seal_result"]
 
@@ -146,14 +146,14 @@ class Sealed:
         return Slice([self._plan(one) for one in found.items], found.cursor)
 
     def _sealed(self, job: NewJob) -> NewJob:
-        return job._replace(body=self._codec.encode(job.body, _binding("body", job.name, job.id)))
+        return job._replace(body=self._codec.encode(job.body, _binding("body", job.name, _owner(job))))
 
     def _leased(self, lease: Lease) -> Lease:
-        return lease._replace(body=self._opened(lease.body, _binding("body", lease.name, lease.id)))
+        return lease._replace(body=self._opened(lease.body, _binding("body", lease.name, _owner(lease))))
 
     def _read(self, job: StoredJob) -> StoredJob:
         if job.body is not None:
-            body = self._opened(job.body, _binding("body", job.name, job.id))
+            body = self._opened(job.body, _binding("body", job.name, _owner(job)))
             job = replace(job, body=None if body[:1] == _REFUSED else body)
         text, line, result = job.memo.partition(b"\n")
         if job.state is not State.COMPLETED or not line:
@@ -187,6 +187,17 @@ class Sealed:
             why = str(exc) if isinstance(exc, PayloadRefused) else type(exc).__name__
             logger.warning("the %s of job %r (%s) is refused: %s", binding.kind, binding.job, binding.id, why)
             return _REFUSED + data
+
+
+def _owner(job: NewJob | Lease | StoredJob) -> str:
+    """What a body is bound to: the id of its job, or, where it may take the place of another job, its unique key."""
+    if len(job.head) == len(FORMAT):
+        return job.id
+    try:
+        head = decode_head(job.head)
+    except Unreadable:
+        return job.id
+    return f"unique key {head.unique_key}" if head.is_replaceable else job.id
 
 
 def _binding(kind: str, job: str, id: str) -> Binding:

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from flowli.coalescing import store
 from flowli.core import Core
-from flowli.driver import Disposition, Enqueued, Millis, NewJob
+from flowli.driver import Bonds, Disposition, Enqueued, Millis, NewJob, OnConflict
 from flowli.durations import Delay
-from flowli.errors import LimitExceeded, ValidationError
+from flowli.errors import JobExistsError, LimitExceeded, ValidationError
 from flowli.handler import validate, validate_meta
 from flowli.handles import JobHandle, Receipt
 from flowli.ids import check_id, made_at, make_id
@@ -23,18 +23,20 @@ from flowli.options import Options, resolve_call
 from flowli.reading import read_memo
 from flowli.repeat import repeat
 from flowli.schema import Unwritable, dump_json
+from flowli.unique import Unique, need_unique_keys, unique_key
 from flowli.wire import encode_body, encode_head
 
 __all__ = [
+    "Payload",
     "Prepared",
-    "encode_all",
     "encode_meta",
-    "encode_payload",
     "handles_of",
-    "keeps_nothing",
+    "needs_turn",
     "persist",
     "persist_many",
     "prepare",
+    "take_all",
+    "take_payload",
 ]
 
 _AT_ONCE = Delay()
@@ -63,8 +65,16 @@ def prepare(core: Core, job: Job[Any, Any, Any, Any], given: Mapping[str, Any]) 
     return Prepared(options, encode_head(options), id)
 
 
-def encode_payload(core: Core, job: Job[Any, Any, Any, Any], input: Any, meta: Any, *, at: int | None = None) -> bytes:
-    """The body of a job: input and meta, validated and serialised, within the limits of the runtime."""
+class Payload(NamedTuple):
+    """Input and meta, validated, and the body of a job that they make."""
+
+    input: Any
+    meta: Any
+    body: bytes
+
+
+def take_payload(core: Core, job: Job[Any, Any, Any, Any], input: Any, meta: Any, *, at: int | None = None) -> Payload:
+    """Input and meta, validated and serialised, within the limits of the runtime. ``at`` is an index in a batch."""
     data, checked = validate(job, input, meta, at=at)
     meta_adapter = job.meta_adapter
     try:
@@ -72,11 +82,11 @@ def encode_payload(core: Core, job: Job[Any, Any, Any, Any], input: Any, meta: A
         body = encode_body(dump_json(job.input_adapter, data), meta_json)
     except Unwritable as exc:
         raise _unwritable(job, exc) from None
-    return core.limits.check_payload(job.name, body)
+    return Payload(data, checked, core.limits.check_payload(job.name, body))
 
 
 def encode_meta(core: Core, job: Job[Any, Any, Any, Any], meta: Any) -> bytes:
-    """The body of a job that has its input from others: meta alone, as `encode_payload` has it."""
+    """The body of a job that has its input from others: meta alone, as `take_payload` has it."""
     checked = validate_meta(job, meta)
     if job.meta_adapter is None:
         return b""
@@ -94,13 +104,40 @@ def _unwritable(job: Job[Any, Any, Any, Any], why: Unwritable) -> ValidationErro
     )
 
 
-def _new_job(job: Job[Any, Any, Any, Any], ready: Prepared, id: str | None, body: bytes, when: Delay) -> NewJob:
+def _new_job(job: Job[Any, Any, Any, Any], ready: Prepared, id: str | None, payload: Payload, when: Delay) -> NewJob:
     options, head = ready.options, ready.head
+    if options.unique is not None:
+        return _bound_job(job, options, options.unique, id, payload, when)
     if id is None:
         id = make_id()
     elif made_at(id) is None:
-        head = encode_head(options, created_at=Millis(time.time_ns() // 1_000_000))
-    return NewJob(id, options.queue, job.name, head, body, options.priority, when.due, when.delay)
+        head = encode_head(options, created_at=_wall_clock())
+    return NewJob(id, options.queue, job.name, head, payload.body, options.priority, when.due, when.delay)
+
+
+def _bound_job(
+    job: Job[Any, Any, Any, Any], options: Options, unique: Unique, id: str | None, payload: Payload, when: Delay
+) -> NewJob:
+    key = unique.key_of(payload.input)
+    bond = unique_key(unique, job.name, key)
+    is_replaceable = bond.on_conflict is OnConflict.REPLACE  # then it may be stored under another id than this one
+    created_at = _wall_clock() if is_replaceable or (id is not None and made_at(id) is None) else None
+    head = encode_head(options, created_at=created_at, unique_key=key, is_replaceable=is_replaceable)
+    return NewJob(
+        make_id(route=0) if id is None else id,
+        options.queue,
+        job.name,
+        head,
+        payload.body,
+        options.priority,
+        when.due,
+        when.delay,
+        Bonds(unique=bond),
+    )
+
+
+def _wall_clock() -> Millis:
+    return Millis(time.time_ns() // 1_000_000)
 
 
 async def persist(
@@ -116,9 +153,12 @@ async def persist(
     """Store one job; the handle says what stands for it."""
     core.need_hub(f"Job {job.name!r} cannot use {strategy}()")
     ready = prepare(core, job, given)
-    new = _new_job(job, ready, ready.id, encode_payload(core, job, input, meta), when)
+    new = _new_job(job, ready, ready.id, take_payload(core, job, input, meta), when)
     driver = await core.driver(strategy)
-    outcome = await core.coalescers.here().enqueue(driver, new, keeps_nothing=keeps_nothing(ready.options))
+    if ready.options.unique is not None:
+        need_unique_keys(driver, job.name)
+    outcome = await core.coalescers.here().enqueue(driver, new, with_turn=needs_turn(ready.options))
+    _refuse_existing(job, ready.options, [new], [outcome])
     return (await handles_of(core, job, [outcome]))[0]
 
 
@@ -141,24 +181,27 @@ async def persist_many(
     if ids is not None and len(ids) != len(items):
         raise ValidationError(f"enqueue_many() got {len(items)} inputs and {len(ids)} ids. Pass one id for each input.")
     core.limits.check_batch(job.name, len(items))
-    bodies = encode_all(core, job, items, meta)
+    payloads = take_all(core, job, items, meta)
     names: Sequence[str | None] = [None] * len(items) if ids is None else [check_id(id) for id in ids]
-    jobs = [_new_job(job, ready, id, body, _AT_ONCE) for id, body in zip(names, bodies, strict=True)]
+    jobs = [_new_job(job, ready, id, one, _AT_ONCE) for id, one in zip(names, payloads, strict=True)]
     if not jobs:
         return []
     driver = await core.driver("enqueue_many")
-    outcomes = await store(driver, jobs, core.turns, keeps_nothing=keeps_nothing(ready.options))
+    if ready.options.unique is not None:
+        need_unique_keys(driver, job.name)
+    outcomes = await store(driver, jobs, core.turns, with_turn=needs_turn(ready.options))
+    _refuse_existing(job, ready.options, jobs, outcomes)
     return await handles_of(core, job, outcomes)
 
 
-def encode_all(core: Core, job: Job[Any, Any, Any, Any], items: Sequence[Any], meta: Any) -> list[bytes]:
-    """The bodies, or one ValidationError with the issues of every item that is wrong."""
-    bodies: list[bytes] = []
+def take_all(core: Core, job: Job[Any, Any, Any, Any], items: Sequence[Any], meta: Any) -> list[Payload]:
+    """The payloads, or one ValidationError with the issues of every item that is wrong."""
+    payloads: list[Payload] = []
     issues: list[Mapping[str, Any]] = []
     first: ValidationError | None = None
     for at, item in enumerate(items):
         try:
-            bodies.append(encode_payload(core, job, item, meta, at=at))
+            payloads.append(take_payload(core, job, item, meta, at=at))
         except ValidationError as exc:
             first = first or exc
             issues.extend(exc.issues)
@@ -166,24 +209,41 @@ def encode_all(core: Core, job: Job[Any, Any, Any, Any], items: Sequence[Any], m
         raise LimitExceeded(f"Nothing of the batch was stored. {first}", limit=first.limit, size=first.size)
     if first is not None:
         raise ValidationError(f"Nothing of the batch was stored. {first}", issues=issues)
-    return bodies
+    return payloads
 
 
-def keeps_nothing(options: Options) -> bool:
-    """Whether a job may have run and left nothing behind before a lost reply is asked for again."""
-    return options.result_ttl == 0 or options.failed_ttl == 0
+def needs_turn(options: Options) -> bool:
+    """Whether a job may have run and left nothing behind, or another have stood for it, before a lost reply is asked
+    for again."""
+    return options.result_ttl == 0 or options.failed_ttl == 0 or options.unique is not None
+
+
+def _refuse_existing(
+    job: Job[Any, Any, Any, Any], options: Options, jobs: Sequence[NewJob], outcomes: Sequence[Enqueued]
+) -> None:
+    """JobExistsError for keys that other jobs hold, if that is asked for. A job with the id of the call is its own."""
+    if options.unique is None or options.unique.on_conflict != "raise":
+        return
+    others = [one.id for new, one in zip(jobs, outcomes, strict=True) if one.id != new.id]
+    if others:
+        count = "" if len(jobs) == 1 else f"{len(others)} of {len(jobs)} inputs, the others of which are stored: "
+        raise JobExistsError(
+            f"Job {job.name!r}: {count}another job holds its unique key ({', '.join(others[:3])}). Wait for that one, "
+            f"or choose what becomes of it with on_conflict=.",
+            job_ids=others,
+        )
 
 
 async def handles_of(core: Core, job: Job[Any, Any, Any, Any], outcomes: Sequence[Enqueued]) -> list[JobHandle[Any]]:
     """A handle for each outcome of an enqueue."""
-    known = [one.id for one in outcomes if one.disposition is Disposition.EXISTING]
+    known = [one.id for one in outcomes if one.disposition in (Disposition.EXISTING, Disposition.RESCHEDULED)]
     attempts = await _attempts_made(core, known) if known else {}
     return [
         JobHandle(
             core,
             job,
             one.id,
-            Receipt(one.state, one.due, attempts.get(one.id, 0), one.disposition is Disposition.EXISTING),
+            Receipt(one.state, one.due, attempts.get(one.id, 0), one.disposition),
         )
         for one in outcomes
     ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from typing_extensions import Unpack
 
-from flowli.driver import State
+from flowli.driver import Disposition, State
 from flowli.errors import StrategyError
 from flowli.handles import JobHandle
 from flowli.options import CallOptions
@@ -59,8 +59,13 @@ class SyncJobHandle(Generic[_R_co]):
 
     @property
     def deduplicated(self) -> bool:
-        """The id was known: this is the job that had it."""
+        """The call made no job: this is the one that had its id or holds its unique key."""
         return self._handle.deduplicated
+
+    @property
+    def disposition(self) -> Disposition | None:
+        """What the call did."""
+        return self._handle.disposition
 
     def result(self, *, timeout: float | timedelta | str | None = None) -> _R_co:
         """As `JobHandle.result`."""

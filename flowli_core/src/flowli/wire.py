@@ -20,7 +20,7 @@ from typing import Any
 from pydantic_core import SchemaValidator, core_schema, to_json
 
 from flowli.backoff import Backoff
-from flowli.driver import MOST_PARENTS, Millis
+from flowli.driver import MOST_PARENTS, Millis, OnConflict, UniqueKey, Until
 from flowli.options import BUILT_IN, Options
 from flowli.records import FailureReason, JobError, WaitingFor
 from flowli.rules import EVERY_INSTANT, Rules
@@ -82,6 +82,9 @@ class Head:
     """Of a step of a chain, whose stored input is empty."""
     parents: int = 0
     """How many steps come before it; `flowli.ids.parent_ids` has their ids."""
+    unique_key: str | None = None
+    is_replaceable: bool = False
+    """It may have been stored in the place of another job, under an id that is not the one it was made with."""
 
 
 _OPTION_KEYS = {
@@ -104,6 +107,8 @@ def encode_head(
     schedule_key: str | None = None,
     gather: Gather | None = None,
     parents: int = 0,
+    unique_key: str | None = None,
+    is_replaceable: bool = False,
 ) -> bytes:
     """Head bytes: as short as the options are usual."""
     found: dict[str, Any] = {}
@@ -118,6 +123,8 @@ def encode_head(
     if gather is not None:
         found["g"] = gather
         found["n"] = parents
+    if unique_key is not None:
+        found["R" if is_replaceable else "k"] = unique_key
     return FORMAT + to_json(found) if found else FORMAT
 
 
@@ -130,7 +137,7 @@ def decode_head(head: bytes) -> Head:
     found = _object(head[1:], "head")
     try:
         _of_kind(found, "atdrfuecn", int)
-        _of_kind(found, "s", str)
+        _of_kind(found, "skR", str)
         given: dict[str, Any] = {_OPTION_NAMES[key]: value for key, value in found.items() if key in _OPTION_NAMES}
         if "backoff" in given:
             given["backoff"] = Backoff.from_wire(given["backoff"])
@@ -143,6 +150,8 @@ def decode_head(head: bytes) -> Head:
             schedule_key=found.get("s"),
             gather=Gather(found["g"]) if "g" in found else None,
             parents=parents,
+            unique_key=found.get("R", found.get("k")),
+            is_replaceable="R" in found,
         )
     except (TypeError, ValueError, LookupError):
         raise Unreadable("its head is damaged") from None
@@ -259,6 +268,8 @@ class ScheduleBody:
     """Instants that wait until the last job is settled."""
     recent: tuple[tuple[Millis, str], ...] = ()
     """The last jobs: instant and id, the latest last."""
+    unique: UniqueKey | None = None
+    """What each of its jobs asks for."""
 
 
 _SCHEDULE_KEYS = {
@@ -272,7 +283,15 @@ _SCHEDULE_KEYS = {
     "last_run_at": "l",
     "last_job_id": "j",
 }
-_SCHEDULE_EXTRAS = {"declared": "d", "is_paused": "o", "past": "t", "runs": "u", "backlog": "b", "recent": "h"}
+_SCHEDULE_EXTRAS = {
+    "declared": "d",
+    "is_paused": "o",
+    "past": "t",
+    "runs": "u",
+    "backlog": "b",
+    "recent": "h",
+    "unique": "k",
+}
 
 
 def encode_schedule(body: ScheduleBody) -> bytes:
@@ -301,9 +320,15 @@ def decode_schedule(body: bytes) -> ScheduleBody:
         values |= {name: found[key] for name, key in _SCHEDULE_EXTRAS.items() if key in found}
         values["backlog"] = tuple(Millis(int(at)) for at in found.get("b", ()))
         values["recent"] = tuple((Millis(int(at)), str(id)) for at, id in found.get("h", ()))
+        values["unique"] = _unique(found["k"]) if "k" in found else None
         return ScheduleBody(**values, rules=_rules(found.get("x", {})), head=head, body=job_body)
     except (LookupError, TypeError, ValueError):
         raise Unreadable("its definition is damaged") from None
+
+
+def _unique(found: list[Any]) -> UniqueKey:
+    key, until, on_conflict, within = found
+    return UniqueKey(str(key), Until(until), OnConflict(on_conflict), None if within is None else Millis(int(within)))
 
 
 def _rules(found: dict[str, Any]) -> Rules:

@@ -11,6 +11,7 @@ import pytest
 from flowli.driver import (
     Ability,
     Bonds,
+    Change,
     Disposition,
     Enqueued,
     Millis,
@@ -18,6 +19,7 @@ from flowli.driver import (
     OnConflict,
     Settled,
     State,
+    StoredSchedule,
     UniqueKey,
     Until,
 )
@@ -318,6 +320,23 @@ class UniqueSuite(Suite):
                 "a request is either told of a job that was not over, or makes its own"
             )
             await bench.settle(*(settlement(one) for one in leases))
+
+    async def test_the_jobs_of_a_schedule_meet_keys_too(self, bench: Bench) -> None:
+        body = StoredSchedule(key="daily", version=0, next_run_at=bench.at(HOUR), body=b"definition")
+        await bench.enqueue(_keyed("a", delay=HOUR))
+        jobs = [_keyed("b"), new_job("c"), _keyed("d", "other"), _keyed("e", on_conflict=REPLACE, body=b"e")]
+        change = Change(key="daily", expected=0, successor=body, jobs=jobs)
+        (changed,) = await bench.driver.change_schedules([change], now=bench.clock)
+        assert [(one.disposition, one.id, one.state) for one in changed.jobs] == [
+            (EXISTING, "a", State.SCHEDULED),
+            (CREATED, "c", State.QUEUED),
+            (CREATED, "d", State.QUEUED),
+            (Disposition.REPLACED, "a", State.QUEUED),
+        ], "what a schedule stores, it stores as a call does"
+        assert sorted(await bench.lease_ids()) == ["a", "c", "d"], "and all of it runs"
+        assert only(await bench.enqueue(_keyed("f", "other")), "one answer").id == "d", "and holds its keys"
+        (changed,) = await bench.driver.change_schedules([change], now=bench.clock)
+        assert (changed.applied, list(changed.jobs)) == (False, []), "a change that comes too late stores nothing"
 
     async def test_a_repeated_request_replaces_nothing_twice(self, bench: Bench) -> None:
         await bench.enqueue(_keyed("a", until=Until.STARTED, body=b"first"))

@@ -9,7 +9,7 @@ from flowli.driver import Change, Changed, Millis, Slice, StoredSchedule
 from flowli.resp.cursors import Cursor, check_limit, decode, encode
 from flowli.resp.namespace import Namespace, Plain, cut, instant
 from flowli.resp.scripts import Arg, Call, script
-from flowli.resp.writing import enqueued, job_args
+from flowli.resp.writing import bound, enqueued, job_args
 
 __all__ = ["change_schedules", "get_schedules", "list_schedules"]
 
@@ -21,10 +21,11 @@ async def change_schedules(space: Namespace, changes: Sequence[Change], *, now: 
     if not changes:
         await space.confirmed([], lacks)
     for chunk in cut(changes, _size):
+        is_bound = any(job.bonds is not None for change in chunk for job in change.jobs)
         with space.after_writes(bool(answers)):
-            at, replies = await _change(space, chunk, now, lacks)
-        for change, (applied, stands, letters, instants) in zip(chunk, replies, strict=True):
-            jobs = tuple(enqueued(change.jobs, at, letters, instants)) if applied else ()
+            at, replies = await _change(space, chunk, now, lacks, is_bound=is_bound)
+        for change, (applied, stands, *said) in zip(chunk, replies, strict=True):
+            jobs = tuple(bound(said) if is_bound else enqueued(change.jobs, at, *said)) if applied and said else ()
             answers.append(Changed(applied=applied == 1, stands=_schedule(change.key, stands), jobs=jobs))
     if lacks and space.confirmation and (not changes or any(answer.applied for answer in answers)):
         raise space.confirmation.refuse(lacks[0], [job for answer in answers for job in answer.jobs])
@@ -36,7 +37,9 @@ def _size(change: Change) -> int:
     return jobs + (len(change.successor.body) if change.successor else 0)
 
 
-async def _change(space: Namespace, changes: Sequence[Change], now: Millis | None, lacks: list[str]) -> Any:
+async def _change(
+    space: Namespace, changes: Sequence[Change], now: Millis | None, lacks: list[str], *, is_bound: bool
+) -> Any:
     queues = list(dict.fromkeys([job.queue for change in changes for job in change.jobs]))
     number = {queue: place for place, queue in enumerate(queues, 1)}
     args: list[Arg] = []
@@ -44,10 +47,12 @@ async def _change(space: Namespace, changes: Sequence[Change], now: Millis | Non
         after = change.successor
         due: Arg = "" if after is None or after.next_run_at is None else after.next_run_at
         args += (change.key, change.expected, "P" if after else "D", due, after.body if after else b"")
-        args += (len(change.jobs), *job_args(change.jobs, number))
+        args += (len(change.jobs), *job_args(change.jobs, number, with_bonds=is_bound))
 
     def build(names: Sequence[str]) -> Call:
-        return script("change").call(space.keys, names, [instant(now), len(names), *names, *args])
+        return script("change_bound" if is_bound else "change").call(
+            space.keys, names, [instant(now), len(names), *names, *args]
+        )
 
     return await space.complete(queues, build, writes=True, lacks=lacks)
 

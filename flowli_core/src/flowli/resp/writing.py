@@ -24,7 +24,7 @@ from flowli.resp.namespace import Namespace, cut, instant
 from flowli.resp.records import STATES, pack, pack_bonds
 from flowli.resp.scripts import Arg, Call, script
 
-__all__ = ["act", "announce", "enqueue", "enqueued", "job_args", "renew"]
+__all__ = ["act", "announce", "bound", "enqueue", "enqueued", "job_args", "renew"]
 
 _DEEDS = {
     b"c": Disposition.CREATED,
@@ -74,7 +74,7 @@ async def enqueue(
         is_bound = any(job.bonds is not None for job in chunk)
         with space.after_writes(number > 0):
             reply = await _enqueue(space, chunk, number, turn, now, lacks, is_bound=is_bound)
-        answers += _bound(reply) if is_bound else enqueued(chunk, *reply)
+        answers += bound(reply[1:]) if is_bound else enqueued(chunk, *reply)
     return answers
 
 
@@ -105,11 +105,11 @@ async def _enqueue(
     return reply
 
 
-def _bound(reply: Sequence[Any]) -> list[Enqueued]:
+def bound(said: Sequence[Any]) -> list[Enqueued]:
     """What became of jobs of which some are bound: deed, letter of the state, instant and id of each."""
     return [
         Enqueued(_DEEDS[deed], id.decode(), STATES.get(letter), Millis(int(due)))
-        for deed, letter, due, id in zip(reply[1::4], reply[2::4], reply[3::4], reply[4::4], strict=True)
+        for deed, letter, due, id in zip(said[::4], said[1::4], said[2::4], said[3::4], strict=True)
     ]
 
 
