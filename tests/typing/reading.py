@@ -7,7 +7,18 @@ from typing import Any, assert_type
 
 from flowli import BoundJob, Flowli, Job, JobFailedError, Runner, ValidationError, job
 from flowli.events import JobCompleted, JobFailed, RunnerEvent
-from flowli.records import JobError, JobRecord, Page, QueueCounts, RunnerRecord, ScheduleRecord, State
+from flowli.filters import JobFilter
+from flowli.records import (
+    ActRecord,
+    JobError,
+    JobRecord,
+    Page,
+    QueueCounts,
+    RunnerRecord,
+    ScheduleRecord,
+    State,
+    Tally,
+)
 
 
 @job
@@ -32,6 +43,25 @@ async def inspection(app: App) -> None:
     assert_type(page.cursor, str | None)
     await app.inspect.get_jobs_by_state(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert_type(await app.control.cancel("id"), bool)
+
+
+async def desk(app: App) -> None:
+    where = JobFilter(job="echo", error=LookupError, meta={"tenant": "acme"})
+    assert_type(await app.inspect.find_jobs(where, limit=10), Page[JobRecord])
+    assert_type(await app.inspect.get_acts(), Page[ActRecord])
+    assert_type(await app.control.cancel(["a", "b"], by="ada"), Tally)
+    assert_type(await app.control.replay("id", "text"), bool)
+    assert_type(await app.control.replay({"a", "b"}, rate="10/s"), Tally)
+    assert_type(await app.control.replay(where, edit=lambda stored: stored), Tally)
+    assert_type(await app.control.delete("id"), bool)
+    assert_type(await app.control.delete(where), Tally)
+    assert_type(await app.control.delete(schedule="key"), bool)
+    tally = await app.control.delete(("a", "b"))
+    assert_type(tally.not_done, tuple[str, ...])
+    tally.done = 3  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    await app.control.replay(5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    await app.control.delete()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    JobFilter("echo")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 async def records(app: App) -> None:

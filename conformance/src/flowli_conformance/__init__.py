@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from flowli_conformance.driver_suite import DriverSuite
     from flowli_conformance.groups.abilities import AbilitySuite
     from flowli_conformance.groups.act import ActSuite
+    from flowli_conformance.groups.audit import AuditSuite
     from flowli_conformance.groups.claim import ClaimSuite
     from flowli_conformance.groups.close import CloseSuite
     from flowli_conformance.groups.concurrency import ConcurrencySuite
+    from flowli_conformance.groups.delete import DeleteSuite
     from flowli_conformance.groups.enqueue import EnqueueSuite
     from flowli_conformance.groups.examine import ExamineSuite
     from flowli_conformance.groups.inspect import InspectSuite
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from flowli_conformance.groups.outcomes import OutcomesSuite
     from flowli_conformance.groups.records import RecordsSuite
     from flowli_conformance.groups.recovery import RecoverySuite
+    from flowli_conformance.groups.replay import ReplaySuite
     from flowli_conformance.groups.schedule import ScheduleSuite
     from flowli_conformance.groups.settle import SettleSuite
     from flowli_conformance.groups.turns import TurnSuite
@@ -38,10 +41,12 @@ if TYPE_CHECKING:
 __all__ = [
     "AbilitySuite",
     "ActSuite",
+    "AuditSuite",
     "Bench",
     "ClaimSuite",
     "CloseSuite",
     "ConcurrencySuite",
+    "DeleteSuite",
     "DriverSuite",
     "EnqueueSuite",
     "ExamineSuite",
@@ -52,6 +57,7 @@ __all__ = [
     "OutcomesSuite",
     "RecordsSuite",
     "RecoverySuite",
+    "ReplaySuite",
     "ScheduleSuite",
     "SettleSuite",
     "Suite",
@@ -67,10 +73,12 @@ __all__ = [
 _HOMES = {
     "AbilitySuite": "groups.abilities",
     "ActSuite": "groups.act",
+    "AuditSuite": "groups.audit",
     "Bench": "bench",
     "ClaimSuite": "groups.claim",
     "CloseSuite": "groups.close",
     "ConcurrencySuite": "groups.concurrency",
+    "DeleteSuite": "groups.delete",
     "DriverSuite": "driver_suite",
     "EnqueueSuite": "groups.enqueue",
     "ExamineSuite": "groups.examine",
@@ -81,6 +89,7 @@ _HOMES = {
     "OutcomesSuite": "groups.outcomes",
     "RecordsSuite": "groups.records",
     "RecoverySuite": "groups.recovery",
+    "ReplaySuite": "groups.replay",
     "ScheduleSuite": "groups.schedule",
     "SettleSuite": "groups.settle",
     "Suite": "suite",

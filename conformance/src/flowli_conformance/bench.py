@@ -29,6 +29,7 @@ from flowli.driver import (
     NewJob,
     Overview,
     Renewal,
+    Seen,
     Settled,
     Settlement,
     State,
@@ -327,9 +328,22 @@ class Bench:
         span = None if lease_for is None else Millis(lease_for)
         return paired(await self.driver.renew(holds, span, now=self.clock), holds, "renew")
 
-    async def cancel(self, *ids: str, memo: bytes | None = None, keep_for: int = HOUR) -> list[Acted]:
-        acts = [Act(id=id, deed=Deed.CANCEL, memo=memo, keep_for=Millis(keep_for)) for id in ids]
+    async def act(self, *acts: Act) -> list[Acted]:
         return paired(await self.driver.act(acts, now=self.clock), acts, "act")
+
+    async def cancel(self, *ids: str, memo: bytes | None = None, keep_for: int = HOUR) -> list[Acted]:
+        return await self.act(*(Act(id=id, deed=Deed.CANCEL, memo=memo, keep_for=Millis(keep_for)) for id in ids))
+
+    async def replay(
+        self, *ids: str, memo: bytes | None = None, seen: Seen | None = None, body: bytes | None = None, delay: int = 0
+    ) -> list[Acted]:
+        span = Millis(delay)
+        return await self.act(
+            *(Act(id=id, deed=Deed.REPLAY, memo=memo, seen=seen, body=body, delay=span) for id in ids)
+        )
+
+    async def delete(self, *ids: str, seen: Seen | None = None) -> list[Acted]:
+        return await self.act(*(Act(id=id, deed=Deed.DELETE, seen=seen) for id in ids))
 
     async def outcomes(self, *ids: str, wait: int = 0) -> Mapping[str, StoredJob | None]:
         return await self.driver.outcomes(ids, wait=Millis(wait), now=self.clock)

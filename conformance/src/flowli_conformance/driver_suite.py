@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from flowli_conformance.groups.abilities import AbilitySuite
 from flowli_conformance.groups.act import ActSuite
+from flowli_conformance.groups.audit import AuditSuite
 from flowli_conformance.groups.claim import ClaimSuite
 from flowli_conformance.groups.close import CloseSuite
 from flowli_conformance.groups.concurrency import ConcurrencySuite
+from flowli_conformance.groups.delete import DeleteSuite
 from flowli_conformance.groups.enqueue import EnqueueSuite
 from flowli_conformance.groups.examine import ExamineSuite
 from flowli_conformance.groups.inspect import InspectSuite
@@ -16,6 +18,7 @@ from flowli_conformance.groups.order import OrderSuite
 from flowli_conformance.groups.outcomes import OutcomesSuite
 from flowli_conformance.groups.records import RecordsSuite
 from flowli_conformance.groups.recovery import RecoverySuite
+from flowli_conformance.groups.replay import ReplaySuite
 from flowli_conformance.groups.schedule import ScheduleSuite
 from flowli_conformance.groups.settle import SettleSuite
 from flowli_conformance.groups.turns import TurnSuite
@@ -36,6 +39,8 @@ class DriverSuite(
     RecoverySuite,
     SettleSuite,
     ActSuite,
+    ReplaySuite,
+    DeleteSuite,
     OutcomesSuite,
     InspectSuite,
     ListSuite,
@@ -46,6 +51,7 @@ class DriverSuite(
     ExamineSuite,
     UniqueSuite,
     WorkflowSuite,
+    AuditSuite,
     AbilitySuite,
 ):
     """Every promise of `flowli.driver.Driver`. A subclass provides ``make_driver``; see `Suite`."""

@@ -1,28 +1,34 @@
-"""Looking at what is persisted, and acting on it by id: ``flowli.inspect`` and ``flowli.control``.
+"""Looking at what is persisted, and acting on it: ``flowli.inspect`` and ``flowli.control``.
 
 It knows the driver's reads. It refuses to know payload types: records carry what is stored, as JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar, cast, overload
 
+from flowli import desk
+from flowli.audit import Act as Entry
+from flowli.audit import keep, read_act
 from flowli.core import Core
-from flowli.driver import State
-from flowli.errors import ValidationError
-from flowli.handles import cancel_job
+from flowli.desk import Many, Replay
+from flowli.driver import Ability, Audits, State
+from flowli.errors import StrategyError, ValidationError
+from flowli.filters import JobFilter, find_jobs
 from flowli.ids import check_id, check_name
 from flowli.reading import preview, read_job, read_runner, read_schedule
-from flowli.records import JobRecord, Page, QueueCounts, RunnerRecord, ScheduleRecord
+from flowli.records import ActRecord, JobRecord, Page, QueueCounts, RunnerRecord, ScheduleRecord, Tally
 from flowli.repeat import repeat
 from flowli.steering import delete_schedule, pause_schedule, resume_schedule, trigger_schedule
 
 __all__ = ["Control", "Inspect"]
 
 _MOST_A_PAGE = 500
+
+T = TypeVar("T")
 
 
 class Inspect:
@@ -49,6 +55,29 @@ class Inspect:
         with _cursors():
             found = await repeat(lambda: driver.list_jobs(which, queue=queue, limit=limit, cursor=cursor))
         return Page([read_job(stored) for stored in found.items], found.cursor)
+
+    async def find_jobs(self, where: JobFilter, *, limit: int = 100, cursor: str | None = None) -> Page[JobRecord]:
+        """Up to ``limit`` (at most 500) records that match, without inputs; pass ``.cursor`` for the next page.
+
+        As much of the listing of that state is read as it takes to find them.
+        """
+        driver, limit = await self._core.driver("find_jobs()"), _checked(limit)
+        with _cursors():
+            found = await find_jobs(driver, self._core.jobs, where, limit=limit, cursor=cursor)
+        return Page([read_job(stored) for stored in found.items], found.cursor)
+
+    async def get_acts(self, *, limit: int = 100, cursor: str | None = None) -> Page[ActRecord]:
+        """What was done through ``flowli.control``, the latest first: the last two thousand acts of ninety days.
+
+        StrategyError where the store keeps no record of acts.
+        """
+        driver, limit = await self._core.driver("get_acts()"), _checked(limit)
+        if Ability.AUDIT not in driver.abilities:
+            raise StrategyError(f"The store of {driver} keeps no record of what operators did.")
+        audits = cast("Audits", driver)
+        with _cursors():
+            found = await repeat(lambda: audits.list_notes(limit=limit, cursor=cursor))
+        return Page([read_act(note) for note in found.items], found.cursor)
 
     async def get_queue_counts(self, queue: str | None = None) -> QueueCounts:
         """How many records stand in each state, in one queue or in all."""
@@ -85,32 +114,107 @@ class Inspect:
 
 
 class Control:
-    """Acts on persisted jobs, by id."""
+    """Acts on what is persisted, each recorded with who and when (``flowli.inspect.get_acts()``).
+
+    Jobs are named by an id, by several in a list, tuple or set, or by a `JobFilter`. One id is answered True or False,
+    more by a `Tally`. ``by`` says who acts; without it, the user of this process does.
+    """
 
     __slots__ = ("_core",)
 
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    async def cancel(self, id: str) -> bool:
-        """Cancel what waits, at once, and ask what runs to stop. False if the job is over, or unknown."""
-        return await cancel_job(self._core, None, check_id(id))
+    @overload
+    async def cancel(self, which: str, /, *, by: str | None = None) -> bool: ...
+    @overload
+    async def cancel(self, which: Many, /, *, by: str | None = None) -> Tally: ...
+    async def cancel(self, which: str | Many, /, *, by: str | None = None) -> bool | Tally:
+        """Cancel what waits, at once, and ask what runs to stop. Not done if a job is over, or unknown."""
+        return _answer(which, await desk.cancel(self._core, which, by))
 
-    async def pause(self, *, schedule: str) -> bool:
+    @overload
+    async def replay(
+        self,
+        which: str,
+        /,
+        input: object = None,
+        *,
+        edit: Callable[[Any], object] | None = None,
+        rate: str | None = None,
+        by: str | None = None,
+    ) -> bool: ...
+    @overload
+    async def replay(
+        self,
+        which: Many,
+        /,
+        input: object = None,
+        *,
+        edit: Callable[[Any], object] | None = None,
+        rate: str | None = None,
+        by: str | None = None,
+    ) -> Tally: ...
+    async def replay(
+        self,
+        which: str | Many,
+        /,
+        input: object = None,
+        *,
+        edit: Callable[[Any], object] | None = None,
+        rate: str | None = None,
+        by: str | None = None,
+    ) -> bool | Tally:
+        """Have what failed, was cancelled or completed run once more, under its id. Not done if it waits or runs.
+
+        ``input`` replaces the stored one; ``edit`` makes the new one from the stored JSON. Either is validated as at a
+        call (ValidationError). ``rate`` (``"10/s"``) spreads the jobs over time: those that have to wait are scheduled
+        in the store. Failures count from 0 again, attempts go on.
+        """
+        return _answer(which, await desk.replay(self._core, which, Replay(input=input, edit=edit, rate=rate), by))
+
+    @overload
+    async def delete(self, which: str, /, *, by: str | None = None) -> bool: ...
+    @overload
+    async def delete(self, which: Many, /, *, by: str | None = None) -> Tally: ...
+    @overload
+    async def delete(self, /, *, schedule: str, by: str | None = None) -> bool: ...
+    async def delete(
+        self, which: str | Many | None = None, /, *, schedule: str | None = None, by: str | None = None
+    ) -> bool | Tally:
+        """Remove jobs that wait or have ended, with all that is kept of them; what runs stays. A filter purges.
+
+        Or remove a schedule; jobs that it made go on. Not done if unknown.
+        """
+        if which is not None:
+            return _answer(which, await desk.delete(self._core, which, by))
+        if schedule is None:
+            raise ValidationError("delete() takes an id, several, a JobFilter, or schedule=.")
+        return await self._on_schedule("delete", schedule, by, delete_schedule(self._core, schedule))
+
+    async def pause(self, *, schedule: str, by: str | None = None) -> bool:
         """Fire nothing of a schedule until it is resumed, also if it is put again. False if it is unknown."""
-        return await pause_schedule(self._core, schedule) is not None
+        return await self._on_schedule("pause", schedule, by, pause_schedule(self._core, schedule)) is not None
 
-    async def resume(self, *, schedule: str) -> bool:
+    async def resume(self, *, schedule: str, by: str | None = None) -> bool:
         """Fire a schedule again from its next instant on: a pause is not made up for. False if it is unknown."""
-        return await resume_schedule(self._core, schedule) is not None
+        return await self._on_schedule("resume", schedule, by, resume_schedule(self._core, schedule)) is not None
 
-    async def trigger(self, schedule: str) -> str | None:
+    async def trigger(self, schedule: str, *, by: str | None = None) -> str | None:
         """Make one job of a schedule now, also while it is paused; the job's id. None if it is unknown."""
-        return await trigger_schedule(self._core, schedule)
+        return await self._on_schedule("trigger", schedule, by, trigger_schedule(self._core, schedule))
 
-    async def delete(self, *, schedule: str) -> bool:
-        """Remove a schedule; jobs that it made go on. False if it is unknown."""
-        return await delete_schedule(self._core, schedule)
+    async def _on_schedule(self, deed: str, schedule: str, by: str | None, act: Awaitable[T]) -> T:
+        driver, entry = await self._core.driver(f"{deed}()"), Entry.begin(deed, by, schedule=schedule)
+        await keep(driver, entry)
+        answer = await act
+        done = 1 if answer else 0
+        await keep(driver, entry.after(asked=1, done=done, is_over=True))
+        return answer
+
+
+def _answer(which: str | Many, tally: Tally) -> bool | Tally:
+    return tally.done == 1 if isinstance(which, str) else tally
 
 
 @contextmanager

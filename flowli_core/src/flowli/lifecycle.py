@@ -26,6 +26,7 @@ class Move(Enum):
     RELEASE = "release"
     LAPSE = "lapse"
     PROMOTE = "promote"
+    REPLAY = "replay"
 
 
 MOVES: dict[tuple[State, Move], State] = {
@@ -41,9 +42,12 @@ MOVES: dict[tuple[State, Move], State] = {
     (State.ACTIVE, Move.CANCEL): State.CANCELLED,
     (State.ACTIVE, Move.RELEASE): State.QUEUED,
     (State.ACTIVE, Move.LAPSE): State.QUEUED,
+    (State.COMPLETED, Move.REPLAY): State.QUEUED,
+    (State.FAILED, Move.REPLAY): State.QUEUED,
+    (State.CANCELLED, Move.REPLAY): State.QUEUED,
 }
 """A pair that is not here never happens. A record is born SCHEDULED or QUEUED; COMPLETED, FAILED and CANCELLED are
-ends."""
+ends, unless an operator replays it (SCHEDULED where that is to wait)."""
 
 
 def after(state: State, move: Move) -> State:

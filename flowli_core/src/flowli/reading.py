@@ -67,6 +67,8 @@ def read_job(stored: StoredJob) -> JobRecord:
         schedule_key=head.schedule_key,
         parents=tuple(parent_ids(stored.id, head.parents)),
         unique_key=head.unique_key,
+        replays=memo.replay[0] if memo.replay else 0,
+        replay_id=memo.replay[1] if memo.replay else None,
         input_json=None if head.gather else input_json,
         meta_json=meta_json,
         result_json=memo.result if state is State.COMPLETED else None,

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar, overload
 from flowli.driver import Disposition, State
 
 __all__ = [
+    "ActRecord",
     "Disposition",
     "FailureReason",
     "JobError",
@@ -24,6 +25,7 @@ __all__ = [
     "ScheduleRecord",
     "ScheduleRun",
     "State",
+    "Tally",
     "WaitingFor",
 ]
 
@@ -113,6 +115,10 @@ class JobRecord:
     """Ids of the steps before it in its chain, from which it has its input."""
     unique_key: str | None = None
     """What it was or is unique by."""
+    replays: int = 0
+    """How often an operator had it run once more."""
+    replay_id: str | None = None
+    """The act that did so last (`ActRecord.id`)."""
     input_json: bytes | None = field(default=None, repr=False)
     """As stored; None in listings."""
     meta_json: bytes | None = field(default=None, repr=False)
@@ -188,6 +194,43 @@ class QueueCounts:
     cancelled: int = 0
     schedules: int = 0
     """Of the whole namespace, also where the counts are of one queue."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What became of an act on many jobs."""
+
+    asked: int
+    """Jobs that were named, or that matched."""
+    done: int
+    not_done: tuple[str, ...] = ()
+    """Ids that are unknown, or did not stand as the act needs it; the first thousand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActRecord:
+    """Something that an operator did, or began to do: who, when, to what."""
+
+    id: str
+    at: datetime
+    """When it began, by the store's clock."""
+    by: str
+    deed: str
+    """``replay``, ``cancel`` or ``delete`` of jobs; ``pause``, ``resume``, ``trigger`` or ``delete`` of a schedule."""
+    ids: tuple[str, ...] = ()
+    """Of the jobs that were named; the first twenty."""
+    where: str | None = None
+    """The filter that chose the jobs, without the values of its ``meta``."""
+    schedule: str | None = None
+    """The key of a schedule."""
+    edited: bool = False
+    """A replay with another input than the stored one."""
+    rate: str | None = None
+    asked: int = 0
+    """Jobs that were named or matched, so far."""
+    done: int = 0
+    is_over: bool = False
+    """False while it is under way, and for ever if whoever did it was cut off; ``done`` may lag behind then."""
 
 
 class Page(Sequence[T], Generic[T]):

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 from flowli.codec import Binding, PayloadCodec, PayloadRefused
 from flowli.driver import (
     Ability,
     Act,
     Acted,
+    Audits,
     Change,
     Changed,
     Claim,
@@ -24,6 +26,7 @@ from flowli.driver import (
     Lease,
     Millis,
     NewJob,
+    Note,
     Overview,
     Renewal,
     RunnerNote,
@@ -95,6 +98,10 @@ class Sealed:
         return await self._driver.renew(holds, lease_for, now=now)
 
     async def act(self, acts: Sequence[Act], *, now: Millis | None = None) -> Sequence[Acted]:
+        edited = [one.id for one in acts if one.body is not None]
+        if edited:  # what seals a body binds it to its job, whose name an act does not say
+            found = {job.id: job for job in await self._driver.get_jobs(edited, now=now) if job is not None}
+            acts = [self._edited(one, found.get(one.id)) for one in acts]
         return await self._driver.act(acts, now=now)
 
     async def outcomes(
@@ -144,6 +151,17 @@ class Sealed:
     ) -> Slice[StoredSchedule]:
         found = await self._driver.list_schedules(due=due, limit=limit, cursor=cursor, now=now)
         return Slice([self._plan(one) for one in found.items], found.cursor)
+
+    async def note(self, id: str, body: bytes, *, keep_for: Millis, most: int, now: Millis | None = None) -> None:
+        await cast("Audits", self._driver).note(id, body, keep_for=keep_for, most=most, now=now)
+
+    async def list_notes(self, *, limit: int, cursor: str | None = None, now: Millis | None = None) -> Slice[Note]:
+        return await cast("Audits", self._driver).list_notes(limit=limit, cursor=cursor, now=now)
+
+    def _edited(self, one: Act, job: StoredJob | None) -> Act:
+        if one.body is None or job is None:
+            return one
+        return replace(one, body=self._codec.encode(one.body, _binding("body", job.name, job.id)))
 
     def _sealed(self, job: NewJob) -> NewJob:
         return job._replace(body=self._codec.encode(job.body, _binding("body", job.name, _owner(job))))

@@ -33,6 +33,7 @@ __all__ = [
     "give_up",
     "hand_back",
     "message_of",
+    "name_of",
     "park",
     "release",
     "set_aside",
@@ -90,6 +91,7 @@ def _counted(case: Case, **changes: object) -> Memo:
         "failures": case.memo.failures,
         "crashes": case.lease.deliveries,
         "started_at": case.started_at,
+        "replay": case.memo.replay,
         **changes,
     }
     return Memo(**values)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -230,6 +232,7 @@ def park(case: Case, why: str, reason: FailureReason, now: Millis) -> Verdict:
         parked_since=since,
         parked_times=memo.parked_times + 1,
         start_by=start_by(case.options, memo, case.lease.deliveries, case.lease.ready_at),
+        replay=memo.replay,
         result=memo.result,
     )
     settlement = _settlement(case, Move.PARK, encode_memo(parked), delay=wait)
@@ -264,21 +267,25 @@ def _not_started(case: Case, memo: Memo) -> Memo:
         reason=memo.reason,
         started_at=case.memo.started_at,
         finished_at=memo.finished_at,
+        replay=memo.replay,
         result=case.memo.result,
     )
 
 
 def describe(error: BaseException) -> JobError:
     """An exception as text: bounded, without locals, and without the inputs that pydantic's own text shows."""
-    kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     frames = _printable("".join(traceback.format_tb(error.__traceback__)))
     return JobError(
-        type=_printable(name),
+        type=name_of(type(error)),
         message=message_of(error),
         code=error.code if isinstance(error, FlowliError) else None,
         traceback=frames[-_MOST_TRACEBACK:] or None,
     )
+
+
+def name_of(kind: type[BaseException]) -> str:
+    """What a record calls a class of exceptions."""
+    return _printable(kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}")
 
 
 def message_of(error: BaseException) -> str:

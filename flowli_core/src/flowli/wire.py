@@ -186,6 +186,8 @@ class Memo:
     finished_at: Millis | None = None
     start_by: Millis | None = None
     """Of one that was never started, where its lease no longer says since when it is ready."""
+    replay: tuple[int, str] | None = None
+    """How often it was replayed, and the act that did so last."""
     result: bytes | None = None
 
 
@@ -201,6 +203,7 @@ _MEMO_KEYS = {
     "started_at": "s",
     "finished_at": "d",
     "start_by": "b",
+    "replay": "y",
 }
 _MEMO_SHORT = tuple(_MEMO_KEYS.values())
 _memo_values = attrgetter(*_MEMO_KEYS)
@@ -231,6 +234,9 @@ def decode_memo(memo: bytes) -> Memo:
             values["reason"] = FailureReason(values["reason"])
         if "waiting_for" in values:
             values["waiting_for"] = WaitingFor(values["waiting_for"])
+        if "replay" in values:
+            number, act = values["replay"]
+            values["replay"] = int(number), str(act)
         if (error := found.get("e")) is not None:
             _of_kind(error, _ERROR_KEYS.values(), str)
             values["error"] = JobError(**{name: error[key] for name, key in _ERROR_KEYS.items() if key in error})

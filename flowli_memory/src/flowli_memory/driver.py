@@ -17,6 +17,7 @@ from flowli.driver import (
     Hold,
     Millis,
     NewJob,
+    Note,
     Overview,
     Renewal,
     RunnerNote,
@@ -27,7 +28,7 @@ from flowli.driver import (
     StoredSchedule,
     Turn,
 )
-from flowli_memory import examining, leases, listing
+from flowli_memory import deeds, examining, leases, listing
 from flowli_memory.claims import ClaimCall, settle_only
 from flowli_memory.clock import Clock, Timekeeper
 from flowli_memory.outcomes import OutcomeCall
@@ -55,7 +56,7 @@ class MemoryDriver:
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        return frozenset({Ability.EXAMINE, Ability.UNIQUE, Ability.WORKFLOWS})
+        return frozenset({Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE, Ability.WORKFLOWS})
 
     @property
     def process_local(self) -> bool:
@@ -98,7 +99,7 @@ class MemoryDriver:
     async def act(self, acts: Sequence[Act], *, now: Millis | None = None) -> Sequence[Acted]:
         store = await self._presence.enter()
         with store.lock:
-            return leases.act(store, acts, self._presence.instant(now))
+            return deeds.act(store, acts, self._presence.instant(now))
 
     async def outcomes(
         self, ids: Sequence[str], *, wait: Millis = _NO_WAIT, now: Millis | None = None
@@ -160,3 +161,13 @@ class MemoryDriver:
         store = await self._presence.enter()
         with store.lock:
             return examining.examine(store, self._presence.instant(now))
+
+    async def note(self, id: str, body: bytes, *, keep_for: Millis, most: int, now: Millis | None = None) -> None:
+        store = await self._presence.enter()
+        with store.lock:
+            store.notes.put(id, body, keep_for, most, self._presence.instant(now))
+
+    async def list_notes(self, *, limit: int, cursor: str | None = None, now: Millis | None = None) -> Slice[Note]:
+        store = await self._presence.enter()
+        with store.lock:
+            return store.notes.page(limit, cursor, self._presence.instant(now))

@@ -30,6 +30,10 @@ class Families:
         """Those that had a record when it was stored."""
         return self._parents.get(child, ())
 
+    def is_needed(self, id: str) -> bool:
+        """Whether a child waits for this job, or has yet to read its record."""
+        return id in self._children
+
     def pin(self, id: str, expiry: int) -> bool:
         """Whether a job that is terminal has to be kept for its children; then its expiry is remembered."""
         if id not in self._children:

@@ -1,14 +1,13 @@
-"""Knows what the holder of a lease, or an operator, may do to a job. Refuses to know how jobs come to be leased."""
+"""Knows what the holder of a lease may do to a job. Refuses to know how jobs come to be leased."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowli.driver import Act, Acted, Hold, Millis, Renewal, Settled, Settlement, State
-from flowli_memory.shelves import NEVER
+from flowli.driver import Hold, Millis, Renewal, Settled, Settlement, State
 from flowli_memory.store import Store
 
-__all__ = ["act", "renew", "settle"]
+__all__ = ["renew", "settle"]
 
 
 def settle(store: Store, settlements: Sequence[Settlement], now: Millis) -> Sequence[Settled]:
@@ -34,11 +33,6 @@ def renew(store: Store, holds: Sequence[Hold], lease_for: Millis | None, now: Mi
     return answers
 
 
-def act(store: Store, acts: Sequence[Act], now: Millis) -> Sequence[Acted]:
-    """Do each deed, in order."""
-    return [_act(store, one, now) for one in acts]
-
-
 def _settle(store: Store, settlement: Settlement, now: Millis, handed_back: dict[str, None]) -> Settled:
     id, _, token, state, memo, due, delay, keep_for = settlement
     job = store.find(id, now)
@@ -61,21 +55,3 @@ def _settle(store: Store, settlement: Settlement, now: Millis, handed_back: dict
     else:
         store.finish(job, state, keep_for, now)
     return Settled.WRITTEN
-
-
-def _act(store: Store, one: Act, now: Millis) -> Acted:
-    job = store.find(one.id, now)
-    if job is None:
-        return Acted(None, done=False)
-    found = job.shelf.state
-    if found.is_terminal:
-        return Acted(found, done=False)
-    if found is State.ACTIVE:
-        job.asked = True
-        return Acted(found, done=False)
-    if one.memo is not None:
-        job.memo = one.memo
-    parents = store.families.parents_of(job.id) if job.entry[1] == NEVER else ()
-    job.shelf.remove(job)
-    store.finish(job, State.CANCELLED, one.keep_for, now, unused=True)
-    return Acted(found, done=True, parents=parents)

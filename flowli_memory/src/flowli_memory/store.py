@@ -23,6 +23,7 @@ from flowli.driver import (
 )
 from flowli_memory.families import Families
 from flowli_memory.keys import Hold, Keys
+from flowli_memory.notes import Notes
 from flowli_memory.schedules import Book
 from flowli_memory.shelves import NEVER, Job, Lane
 from flowli_memory.turns import Turns
@@ -41,6 +42,7 @@ class Store:
         self.book = Book()
         self.keys = Keys()
         self.families = Families()
+        self.notes = Notes()
         self.claims: Turns[Sequence[Lease]] = Turns()
         self.served_last: str | None = None
         self.pid: int | None = None
@@ -117,6 +119,15 @@ class Store:
     def hand_back(self, job: Job) -> None:
         """Put a job, which stands on no shelf, to the front of its priority, behind what was handed back before."""
         job.lane.queued.add(job, 0, next(self._orders), -job.priority)
+
+    def put_back(self, job: Job, now: Millis, delay: int) -> None:
+        """Have a job, which stands on no shelf, wait as if it had just come."""
+        job.arrival = next(self._orders)
+        if delay > 0:
+            self.postpone(job, now + delay)
+        else:
+            job.lane.queued.add(job, now, job.arrival, -job.priority)
+            self.lounge.wake_one(job.lane.queue)
 
     def promote(self, lane: Lane) -> None:
         """Queue the first of the scheduled jobs at the instant for which it was due."""

@@ -340,3 +340,23 @@ class WorkflowSuite(Suite):
         assert [one for one in found.findings if one.severity is Severity.ERROR] == [], (
             "what waits for a parent, and what is kept for a child, is no damage"
         )
+
+    @pytest.mark.parametrize("state", [State.QUEUED, *_TERMINAL])
+    async def test_what_a_child_needs_is_neither_replayed_nor_deleted(self, family: Bench, state: State) -> None:
+        await family.bring(state, new_job("parent"), new_job("other"))
+        await family.start(new_job("running", queue="other"), lease_for=DAY)
+        await family.enqueue(_child("child", "parent", "running"))
+        before = await family.get("parent")
+        assert await family.delete("parent") == [Acted(state, False)], _KEPT
+        assert await family.replay("parent") == [Acted(state, False)], "its child would find a parent that is not over"
+        assert await family.get("parent") == before, "nothing of it is changed"
+        assert (await family.delete("other"))[0].done, "what nobody waits for is deleted"
+
+    async def test_a_child_that_is_deleted_lets_its_parents_go(self, family: Bench) -> None:
+        await family.bring(State.FAILED, new_job("parent"))
+        await family.start(new_job("running", queue="other"), lease_for=DAY)
+        await family.enqueue(_child("child", "parent", "running"))
+        assert await family.delete("child") == [Acted(State.SCHEDULED, True, ("parent", "running"))], (
+            "and it is said which jobs go on without it"
+        )
+        assert await family.replay("parent") == [Acted(State.FAILED, True)], "nobody needs it any more"

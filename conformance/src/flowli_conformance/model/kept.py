@@ -44,6 +44,18 @@ def _a_place_that_was_given_up(state: DriverMachine) -> None:
     state.claim(runner="one", queues=("mail",), limit=10, lease_for=1_000)
 
 
+def _a_purge_of_what_was_replayed(state: DriverMachine) -> None:
+    state.enqueue(wishes=[Wish("a"), Wish("b", priority=5)], has_turn=False)
+    state.claim(runner="one", queues=None, limit=10, lease_for=1_000)
+    state.settle(endings=[Ending(0, State.FAILED, keep_for=60_000), Ending(1, State.FAILED, keep_for=60_000)])
+    state.replay(ids=["a", "b"], ahead=0, edits=True, delay=0)
+    state.replay_again()
+    state.delete(ids=["a"], ahead=1)
+    state.look_at_jobs(state=State.QUEUED, queue="mail")
+    state.claim(runner="two", queues=None, limit=10, lease_for=1_000)
+    state.replay_again()
+
+
 def _a_schedule_that_fires_twice(state: DriverMachine) -> None:
     state.change_schedules(firings=[Firing("daily", next_run_at=0)])
     state.change_schedules(firings=[Firing("daily", jobs=(Wish("a"),)), Firing("daily", ahead=-1, jobs=(Wish("b"),))])
@@ -67,6 +79,7 @@ KEPT: Mapping[str, Callable[[DriverMachine], None]] = {
     "a lapse that is forgotten": _a_lapse_that_is_forgotten,
     "a late settlement of a job whose id returned": _a_late_settlement_of_a_job_whose_id_returned,
     "a place that was given up": _a_place_that_was_given_up,
+    "a purge of what was replayed": _a_purge_of_what_was_replayed,
     "a repeat that takes what came later": _a_repeat_that_takes_what_came_later,
     "a schedule that fires twice": _a_schedule_that_fires_twice,
     "a schedule that returns under the version that it had": _a_schedule_that_returns,

@@ -21,6 +21,7 @@ from flowli.driver import (
     Millis,
     NewJob,
     RunnerNote,
+    Seen,
     Settlement,
     State,
     StoredSchedule,
@@ -59,6 +60,7 @@ class DriverMachine(RuleBasedStateMachine):
         self._sent: _Sent | None = None
         self._asked: dict[str, _Asked] = {}
         self._crashes = 0
+        self._replays: list[Act] = []
         self._leases: list[tuple[str, Lease]] = []
         """What runners remember, the youngest last."""
 
@@ -175,8 +177,35 @@ class DriverMachine(RuleBasedStateMachine):
     @rule(ids=st.lists(draws.ids, min_size=1, max_size=2), has_memo=st.booleans(), keep_for=draws.keeps)
     def cancel(self, ids: list[str], has_memo: bool, keep_for: int) -> None:
         memo = b"" if has_memo else None
-        self._session.cancel([Act(id=id, deed=Deed.CANCEL, memo=memo, keep_for=Millis(keep_for)) for id in ids])
+        self._session.act([Act(id=id, deed=Deed.CANCEL, memo=memo, keep_for=Millis(keep_for)) for id in ids])
         self._session.compare()
+
+    @rule(ids=st.lists(draws.ids, min_size=1, max_size=2), ahead=draws.seen, edits=st.booleans(), delay=draws.delays)
+    def replay(self, ids: list[str], ahead: int | None, edits: bool, delay: int) -> None:
+        """``ahead`` of the token that stands: 0 is the operator who saw it, None one who does not say what he saw."""
+        memo, body = b"replay %d" % self._next(), b"edited" if edits else None
+        self._replays = [
+            Act(id=id, deed=Deed.REPLAY, seen=self._seen(id, ahead), memo=memo, body=body, delay=Millis(delay))
+            for id in ids
+        ]
+        self._session.act(self._replays)
+        self._session.compare()
+
+    @precondition(lambda self: self._replays)
+    @rule()
+    def replay_again(self) -> None:
+        """A replay whose reply was lost is repeated as it was."""
+        self._session.act(self._replays)
+        self._session.compare()
+
+    @rule(ids=st.lists(draws.ids, min_size=1, max_size=2), ahead=draws.seen)
+    def delete(self, ids: list[str], ahead: int | None) -> None:
+        self._session.act([Act(id=id, deed=Deed.DELETE, seen=self._seen(id, ahead)) for id in ids])
+        self._session.compare()
+
+    def _seen(self, id: str, ahead: int | None) -> Seen | None:
+        job = self._session.reference.jobs.get(id)
+        return None if ahead is None or job is None else Seen(job.state, job.token + ahead)
 
     @rule(span=draws.steps)
     def advance(self, span: int) -> None:

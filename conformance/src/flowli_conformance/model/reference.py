@@ -14,6 +14,7 @@ from flowli.driver import (
     Acted,
     Change,
     Changed,
+    Deed,
     Disposition,
     Enqueued,
     Hold,
@@ -179,10 +180,38 @@ class Reference:
             job.due = self.now + lease_for
         return Renewal.CANCEL if job.is_asked else Renewal.RENEWED
 
-    def cancel(self, act: Act) -> Acted:
+    def act(self, act: Act) -> Acted:
         job = self.jobs.get(act.id)
         if job is None:
             return Acted(None, done=False)
+        match act.deed:
+            case Deed.CANCEL:
+                return self._cancel(job, act)
+            case Deed.REPLAY:
+                return self._replay(job, act)
+            case _:
+                return self._delete(job, act)
+
+    def _replay(self, job: Job, act: Act) -> Acted:
+        found, waits = job.state, job.state in (State.SCHEDULED, State.QUEUED)
+        if not found.is_terminal:
+            return Acted(found, done=waits and act.memo is not None and job.memo == act.memo)
+        if act.seen not in (None, (found, job.token)):
+            return Acted(found, done=False)
+        job.state, job.due = (State.SCHEDULED, self.now + act.delay) if act.delay > 0 else (State.QUEUED, self.now)
+        job.memo = job.memo if act.memo is None else act.memo
+        job.new = job.new if act.body is None else job.new._replace(body=act.body)
+        job.deliveries, job.is_asked, job.was_operated = 0, False, True
+        return Acted(found, done=True)
+
+    def _delete(self, job: Job, act: Act) -> Acted:
+        found = job.state
+        if found is State.ACTIVE or act.seen not in (None, (found, job.token)):
+            return Acted(found, done=False)
+        del self.jobs[act.id]
+        return Acted(found, done=True)
+
+    def _cancel(self, job: Job, act: Act) -> Acted:
         found = job.state
         if found is State.ACTIVE:
             job.is_asked = True

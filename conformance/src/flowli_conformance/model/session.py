@@ -171,9 +171,9 @@ class Session:
         answers = list(self._run(self._driver.renew(holds, lease_for, now=self.now)))
         assert answers == [self.reference.renew(hold, lease_for) for hold in holds], "a lease is its token's, or lost"
 
-    def cancel(self, acts: Sequence[Act]) -> None:
+    def act(self, acts: Sequence[Act]) -> None:
         answers = list(self._run(self._driver.act(acts, now=self.now)))
-        assert answers == [self.reference.cancel(act) for act in acts], "what waits is cancelled, what runs is asked"
+        assert answers == [self.reference.act(act) for act in acts], "an act does what its deed says, or nothing"
 
     def change(self, changes: Sequence[Change]) -> None:
         found = self._run(self._driver.change_schedules(changes, now=self.now))

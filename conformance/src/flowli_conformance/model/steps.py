@@ -75,6 +75,7 @@ class _Draws:
         self.offsets = st.sampled_from((*_SPANS, 0, -1, -1_000))
         self.delays = st.sampled_from((0, *_SPANS))
         self.keeps = st.sampled_from((0, 60_000, 0, 1, 1_000))
+        self.seen = st.sampled_from((0, 0, None, 1))
         self.which = st.sampled_from((0, 0, 0, 1, 2, 4, 7))
         self.steps = st.sampled_from((1, 1, 1_000, 30_000))
         self.some_queues = st.permutations(QUEUES).map(tuple) | st.lists(

@@ -18,6 +18,7 @@ from flowli.driver import (
     Hold,
     Millis,
     NewJob,
+    Note,
     Overview,
     Renewal,
     RunnerNote,
@@ -29,7 +30,7 @@ from flowli.driver import (
     Turn,
 )
 from flowli.errors import DriverClosed, DriverUnavailable
-from flowli_sqlite import claims, records, schedules, views
+from flowli_sqlite import claims, deeds, records, schedules, views
 from flowli_sqlite.connection import Connection
 from flowli_sqlite.session import Session, pauses
 
@@ -60,7 +61,7 @@ class SQLiteDriver:
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        return frozenset({Ability.UNIQUE})
+        return frozenset({Ability.AUDIT, Ability.UNIQUE})
 
     @property
     def process_local(self) -> bool:
@@ -129,7 +130,7 @@ class SQLiteDriver:
         return await self._use().write(lambda db, at: [records.renew(db, at, hold, lease_for) for hold in holds], now)
 
     async def act(self, acts: Sequence[Act], *, now: Millis | None = None) -> Sequence[Acted]:
-        return await self._use().write(lambda db, at: [records.act(db, at, act) for act in acts], now)
+        return await self._use().write(lambda db, at: [deeds.act(db, at, act) for act in acts], now)
 
     async def outcomes(
         self, ids: Sequence[str], *, wait: Millis = _NO_WAIT, now: Millis | None = None
@@ -177,6 +178,12 @@ class SQLiteDriver:
         if due:
             return await self._use().read(lambda db, at: schedules.list_due(db, at, limit), now)
         return await self._use().read(lambda db, _: schedules.list_schedules(db, limit, cursor), now)
+
+    async def note(self, id: str, body: bytes, *, keep_for: Millis, most: int, now: Millis | None = None) -> None:
+        await self._use().write(lambda db, at: deeds.note(db, at, id, body, keep_for, most), now)
+
+    async def list_notes(self, *, limit: int, cursor: str | None = None, now: Millis | None = None) -> Slice[Note]:
+        return await self._use().read(lambda db, at: deeds.list_notes(db, at, limit, cursor), now)
 
     def _use(self) -> Session:
         if self._session is None:

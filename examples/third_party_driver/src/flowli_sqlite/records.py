@@ -1,4 +1,4 @@
-"""Single jobs: stored, settled, renewed, asked to stop, read. Which of them come next is what `claims` knows."""
+"""Single jobs: stored, settled, renewed, read. Which of them come next is what `claims` knows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 
 from flowli.driver import (
-    Act,
-    Acted,
     Disposition,
     Enqueued,
     Hold,
@@ -23,7 +21,7 @@ from flowli.driver import (
 from flowli_sqlite.keys import meet, take
 from flowli_sqlite.turns import recall, remember
 
-__all__ = ["COLUMNS", "act", "enqueue", "get", "look", "outcomes", "renew", "settle", "store", "stored_job"]
+__all__ = ["COLUMNS", "enqueue", "get", "is_gone", "look", "outcomes", "renew", "settle", "store", "stored_job"]
 
 COLUMNS = "id, queue, name, state, urgency, due, token, deliveries, head, memo"
 """What `stored_job` reads beside the body."""
@@ -78,7 +76,7 @@ def _is_known(db: sqlite3.Connection, id: str) -> bool:
 
 def settle(db: sqlite3.Connection, now: Millis, settlement: Settlement) -> Settled:
     row = db.execute("SELECT state, due, token, settled FROM jobs WHERE id = ?", (settlement.id,)).fetchone()
-    if row is None or _is_gone(row[0], row[1], now):
+    if row is None or is_gone(row[0], row[1], now):
         return Settled.GONE
     state, _, token, settled = row
     if token != settlement.token:
@@ -123,24 +121,6 @@ def look(db: sqlite3.Connection, hold: Hold) -> Renewal:
     return Renewal.CANCEL if row[0] else Renewal.RENEWED
 
 
-def act(db: sqlite3.Connection, now: Millis, act: Act) -> Acted:
-    """Cancel: there is no other deed yet."""
-    row = db.execute("SELECT state, due FROM jobs WHERE id = ?", (act.id,)).fetchone()
-    if row is None or _is_gone(row[0], row[1], now):
-        return Acted(None, False)
-    state = State(row[0])
-    if state is State.ACTIVE:
-        db.execute("UPDATE jobs SET asked = 1 WHERE id = ?", (act.id,))
-    elif state in _WAITING and act.keep_for <= 0:
-        db.execute("DELETE FROM jobs WHERE id = ?", (act.id,))
-    elif state in _WAITING:
-        db.execute(
-            "UPDATE jobs SET state = 'cancelled', due = ?, memo = coalesce(?, memo) WHERE id = ?",
-            (now + act.keep_for, act.memo, act.id),
-        )
-    return Acted(state, state in _WAITING)
-
-
 def get(db: sqlite3.Connection, now: Millis, ids: Sequence[str]) -> list[StoredJob | None]:
     found = {job.id: job for job in _find(db, now, ids)}
     return [found.get(id) for id in ids]
@@ -175,7 +155,7 @@ def _find(db: sqlite3.Connection, now: Millis, ids: Sequence[str]) -> Iterator[S
         chunk = wanted[start : start + _CHUNK]
         marks = ", ".join("?" * len(chunk))
         for row in db.execute(f"SELECT {COLUMNS}, body FROM jobs WHERE id IN ({marks})", chunk):
-            if not _is_gone(row["state"], row["due"], now):
+            if not is_gone(row["state"], row["due"], now):
                 yield stored_job(row)
 
 
@@ -183,5 +163,6 @@ def _instant(now: Millis, due: Millis | None, delay: Millis | None) -> Millis:
     return due if due is not None else Millis(now + (delay or 0))
 
 
-def _is_gone(state: str, due: int, now: Millis) -> bool:
+def is_gone(state: str, due: int, now: Millis) -> bool:
+    """Whether a record has expired, swept or not."""
     return State(state).is_terminal and due <= now

@@ -100,6 +100,16 @@ CREATE TABLE IF NOT EXISTS runners (
     alive_until INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+-- What operators did: the last notes, by when they were made first.
+CREATE TABLE IF NOT EXISTS notes (
+    id TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    body BLOB NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS notes_by_instant ON notes (at, id);
+
 -- What the store remembers of itself: `token`, the last one given, `served`, the queue that a claim took from last, and
 -- `buried`, the greatest version of all schedules that were deleted: what is put begins above it.
 CREATE TABLE IF NOT EXISTS marks (

@@ -21,6 +21,7 @@ What every verb keeps to, and no docstring below repeats:
 
 from __future__ import annotations
 
+from flowli.driver.auditing import Audits, Note
 from flowli.driver.bonds import MOST_PARENTS, Bonds, OnConflict, UniqueKey, Until
 from flowli.driver.examination import Examination, Examines, Fact, Finding, Severity
 from flowli.driver.messages import (
@@ -42,6 +43,7 @@ from flowli.driver.messages import (
     Recovered,
     Renewal,
     RunnerNote,
+    Seen,
     Settled,
     Settlement,
     Slice,
@@ -57,6 +59,7 @@ __all__ = [
     "Ability",
     "Act",
     "Acted",
+    "Audits",
     "Bonds",
     "Change",
     "Changed",
@@ -74,12 +77,14 @@ __all__ = [
     "Lease",
     "Millis",
     "NewJob",
+    "Note",
     "OnConflict",
     "Overview",
     "QueueView",
     "Recovered",
     "Renewal",
     "RunnerNote",
+    "Seen",
     "Settled",
     "Settlement",
     "Severity",

@@ -32,6 +32,7 @@ __all__ = [
     "Recovered",
     "Renewal",
     "RunnerNote",
+    "Seen",
     "Settled",
     "Settlement",
     "Slice",
@@ -133,7 +134,7 @@ class Lease(NamedTuple):
     name: str
     token: int
     deliveries: int
-    """How often a runner took the job and let its lease lapse, in the whole life of the record; core bounds it."""
+    """How often a runner took the job and let its lease lapse, since it was stored or replayed; core bounds it."""
     ready_at: Millis
     """Since when it could have been started, by the store's clock: the wait that users see. 0 when handed back."""
     head: bytes
@@ -256,6 +257,20 @@ class Deed(Enum):
     CANCEL = "cancel"
     """What waits becomes CANCELLED; what runs is asked through `Driver.renew`; what is terminal stands. What was asked
     stands until the job is terminal, over a lapse, a retry and a hand-back: the next holder hears of it."""
+    REPLAY = "replay"
+    """What is terminal becomes QUEUED as of now, or SCHEDULED after ``delay``, under its own id, priority and last
+    token; its deliveries count from 0 again. All else stands. A job that waits with the very memo of the deed was
+    replayed by it: the repeat changes nothing and is done too. What a child waits for, or has yet to read, stands."""
+    DELETE = "delete"
+    """What waits or is terminal leaves nothing, as if it had never been. What is leased stands, and what a child waits
+    for, or has yet to read."""
+
+
+class Seen(NamedTuple):
+    """How a job stood when it was decided what to do to it."""
+
+    state: State
+    token: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,19 +278,25 @@ class Act:
     id: str
     deed: Deed
     memo: bytes | None = None
-    """Replaces the memo of a job that becomes terminal; None leaves it as it is."""
+    """Replaces the memo of a job that the deed cancels or replays; None leaves it as it is."""
     keep_for: Millis = Millis(0)
     """How long a job that becomes terminal is kept; 0 leaves nothing behind."""
+    seen: Seen | None = None
+    """REPLAY and DELETE are refused where the job stands otherwise by now; None does not compare."""
+    body: bytes | None = None
+    """Replaces the body of a job that is replayed; None leaves it as it is."""
+    delay: Millis = Millis(0)
+    """How long a job that is replayed waits; 0 or less does not."""
 
 
 class Acted(NamedTuple):
     """``found`` is the state met, None for an unknown id. ``done`` is False for a request to what runs, and for a
-    refusal."""
+    refusal: nothing was changed."""
 
     found: State | None
     done: bool
     parents: Sequence[str] = ()
-    """Of a job that was cancelled while it waited for them: they go on unless they are cancelled too."""
+    """Of a job that was cancelled or deleted while it waited for them: they go on unless they are cancelled too."""
 
 
 @dataclass(frozen=True, slots=True)

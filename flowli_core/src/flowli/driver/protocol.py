@@ -48,6 +48,7 @@ class Ability(StrEnum):
     """`flowli.driver.Examines`: the store looks for what is wrong in itself (`flowli doctor`)."""
     EXPLAIN = "explain"
     AUDIT = "audit"
+    """`flowli.driver.Audits`: the store keeps a record of what operators did."""
     JOIN = "join"
 
 
@@ -121,7 +122,9 @@ class Driver(Protocol):
         ...
 
     async def act(self, acts: Sequence[Act], *, now: Millis | None = None) -> Sequence[Acted]:
-        """Do one deed to each job, by id. A job that becomes terminal by it wakes its waiters, as a settlement does."""
+        """Do one deed to each job, by id, in order. A job that becomes terminal by it, or is no more, wakes its
+        waiters, as a settlement does; one that is queued by it wakes a runner, as an enqueue does. A full store refuses
+        none."""
         ...
 
     async def outcomes(

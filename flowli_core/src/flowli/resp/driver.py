@@ -22,6 +22,7 @@ from flowli.driver import (
     Hold,
     Millis,
     NewJob,
+    Note,
     Overview,
     Renewal,
     RunnerNote,
@@ -33,7 +34,7 @@ from flowli.driver import (
     Turn,
 )
 from flowli.errors import DefinitionError, DriverClosed
-from flowli.resp import doubling, gathering, scheduling, spreading, touring, writing
+from flowli.resp import acting, doubling, gathering, scheduling, spreading, touring, writing
 from flowli.resp.durability import Confirmation
 from flowli.resp.greeting import greet
 from flowli.resp.keys import Keys
@@ -92,8 +93,8 @@ class RespDriver(ABC):
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        """EXAMINE."""
-        return frozenset({Ability.EXAMINE, Ability.UNIQUE})
+        """AUDIT, EXAMINE and UNIQUE."""
+        return frozenset({Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE})
 
     @property
     def process_local(self) -> bool:
@@ -210,3 +211,9 @@ class RespDriver(ABC):
 
     async def examine(self, *, now: Millis | None = None) -> Examination:
         return await gathering.examine(self._all, self._where, allow_eviction=self._allow_eviction, now=now)
+
+    async def note(self, id: str, body: bytes, *, keep_for: Millis, most: int, now: Millis | None = None) -> None:
+        await acting.note(self._all.home, id, body, keep_for=keep_for, most=most, now=now)
+
+    async def list_notes(self, *, limit: int, cursor: str | None = None, now: Millis | None = None) -> Slice[Note]:
+        return await acting.list_notes(self._all.home, limit=limit, cursor=cursor, now=now)

@@ -96,7 +96,7 @@ def _text(kind: bytes | str) -> str:
 
 @cache
 def _fixed_kinds() -> dict[str, str]:
-    strings, sets = {"fence"}, {"tick", "alive", "turns", "call", "lapse"}
+    strings, sets = {"fence"}, {"tick", "alive", "turns", "call", "lapse", "noted"}
     names = {name for one in SCRIPTS for name in script(one).fixed} | {"meta"}
     names -= {"none", "first", "sent", "index", "behind"}
     return {name: "string" if name in strings else "zset" if name in sets else "hash" for name in names}
@@ -204,6 +204,7 @@ async def _indexes(look: _Look, queues: Sequence[str]) -> None:
     for one, other, kinds in (
         ("runners", "alive", "HZ"),
         ("last", "turns", "HZ"),
+        ("audit", "noted", "HZ"),
         ("tick", "plan", "ZH"),
         ("lapse", "uniq", "ZH"),
     ):

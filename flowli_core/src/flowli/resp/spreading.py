@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from flowli.driver import Act, Acted, Deed, Enqueued, Hold, Millis, NewJob, Renewal, State, StoredJob, Turn
 from flowli.errors import DriverError
-from flowli.resp import reading, writing
+from flowli.resp import acting, reading, writing
 from flowli.resp.namespace import Namespace, Plain
 from flowli.resp.partitions import Division, Partitions, together
 
@@ -147,7 +147,7 @@ async def act(parts: Partitions, acts: Sequence[Act], *, now: Millis | None) -> 
     """Driver.act."""
 
     async def call(space: Namespace, some: Sequence[Act]) -> Sequence[Acted]:
-        answers = await writing.act(space, some, now=now)
+        answers = await acting.act(space, some, now=now)
         if any(item.deed is not Deed.CANCEL for item in some):
             parts.pusher.push(tuple(space.met), space.keys.number)
         return answers

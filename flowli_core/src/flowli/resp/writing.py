@@ -1,4 +1,4 @@
-"""Enqueue, renew, act and announce over RESP; it knows their scripts' arguments and replies."""
+"""Enqueue, renew and announce over RESP; it knows their scripts' arguments and replies."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from flowli.driver import (
-    Act,
-    Acted,
     Disposition,
     Enqueued,
     Hold,
@@ -24,7 +22,7 @@ from flowli.resp.namespace import Namespace, cut, instant
 from flowli.resp.records import STATES, pack, pack_bonds
 from flowli.resp.scripts import Arg, Call, script
 
-__all__ = ["act", "announce", "bound", "enqueue", "enqueued", "job_args", "renew"]
+__all__ = ["announce", "bound", "enqueue", "enqueued", "job_args", "renew"]
 
 _DEEDS = {
     b"c": Disposition.CREATED,
@@ -128,30 +126,6 @@ async def renew(
             reply: bytes = await space.one(call, writes=lease_for is not None)
         answers += [_RENEWALS[letter] for letter in reply]
     return answers
-
-
-async def act(space: Namespace, acts: Sequence[Act], *, now: Millis | None) -> Sequence[Acted]:
-    """Driver.act: the one deed there is, CANCEL."""
-    answers: list[Acted] = []
-    cancel = script("act")
-    for chunk in cut(acts):
-        args: list[Arg] = []
-        for item in chunk:
-            args += (item.id, item.keep_for, b"" if item.memo is None else b"1" + item.memo)
-
-        def build(names: Sequence[str], args: list[Arg] = args) -> Call:
-            return cancel.call(space.keys, names, [instant(now), len(names), *names, *args])
-
-        with space.after_writes(bool(answers)):
-            reply: bytes = await space.complete(list(space.met), build, writes=True)
-        answers += [_acted(letter) for letter in reply.decode()]
-    return answers
-
-
-def _acted(letter: str) -> Acted:
-    if letter == "-":
-        return Acted(None, False)
-    return Acted(STATES[letter.encode()], letter in "SQ")
 
 
 async def announce(space: Namespace, note: RunnerNote, *, now: Millis | None) -> None:
