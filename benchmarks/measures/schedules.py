@@ -10,8 +10,8 @@ from benchmarks.lab import Cell, Lab
 __all__ = ["measure"]
 
 _SCHEDULES = 10_000
-_WATCHED, _IDLE = 4.0, 10.0
-"""Seconds: each of them fires once a second, or none of them; what a runner sends each ten is among the latter."""
+_WATCHED, _IDLE = 4.0, 20.0
+"""Seconds: each of them fires once a second, or none of them; what a runner sends each twenty is among the latter."""
 _RARELY, _OFTEN = 86_400.0, 1.0
 """Seconds between the fires of a schedule."""
 

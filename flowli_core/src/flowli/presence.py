@@ -16,7 +16,10 @@ from flowli.wire import encode_note
 
 __all__ = ["Presence"]
 
-_EVERY_S = 10.0
+_EVERY_S = 20.0
+_AGAIN_S = 3.0
+"""After an announcement that failed: twice before the last one is over."""
+
 _ALIVE = 30_000
 _LAST_CALL_S = 0.5
 
@@ -40,15 +43,16 @@ class Presence:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """Announce the runner now and every ten seconds."""
+        """Announce the runner now and every twenty seconds."""
         self._task = asyncio.create_task(self._go_on(), name="flowli-presence")
 
     async def _go_on(self) -> None:
         while True:
-            await self._say(_ALIVE)
-            await asyncio.sleep(_EVERY_S)
+            is_known = await self._say(_ALIVE)
+            await asyncio.sleep(_EVERY_S if is_known else _AGAIN_S)
 
-    async def _say(self, alive_for: int) -> None:
+    async def _say(self, alive_for: int) -> bool:
+        """Whether it was heard."""
         try:
             now = self._now()
             if now is None:
@@ -58,6 +62,8 @@ class Presence:
             await self._driver.announce(note)
         except Exception as exc:
             logger.debug("the runner could not be announced: %s", exc)
+            return False
+        return True
 
     async def end(self) -> None:
         """Take the runner off the list."""

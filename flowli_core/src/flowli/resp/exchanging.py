@@ -89,18 +89,20 @@ async def _wait(space: Namespace, claim: Claim, first: Exchanged, reply: Any, no
         recovered += found.recovered
     note_queues(space, claim, reply)
     if not (found.leases or found.more or reply[11]):
-        space.idle[claim.queues and tuple(claim.queues)] = time.monotonic(), found, reply
+        ended = time.monotonic()
+        fresh = {sender: one for sender, one in space.idle.items() if ended - one[0] <= _MOMENT}
+        space.idle = {**fresh, claim.turn.sender: (ended, claim.queues, found, reply)}
     return replace(found, recovered=recovered)
 
 
 def _found_idle(space: Namespace, claim: Claim) -> tuple[Exchanged, Any] | None:
-    """What the last wait for these queues ended with a moment ago, if it was nothing: this one begins with its sleep.
+    """What the sender's last wait ended with a moment ago, if it was nothing: this one begins with its sleep.
 
     Whatever came since has pushed a token, which ends the sleep at once.
     """
-    at, found, reply = space.idle.pop(claim.queues and tuple(claim.queues), (0.0, None, None))
+    at, queues, found, reply = space.idle.pop(claim.turn.sender, (0.0, None, None, None))
     passed = time.monotonic() - at
-    if found is None or claim.wait <= 0 or claim.limit <= 0 or passed > _MOMENT:
+    if found is None or queues != claim.queues or claim.wait <= 0 or claim.limit <= 0 or passed > _MOMENT:
         return None
     later = Millis(found.now + int(passed * 1000))
     instants = [until for until in (found.next_at, found.schedule_at) if until is not None]

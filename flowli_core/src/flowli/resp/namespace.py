@@ -115,10 +115,8 @@ class Namespace:
     turns: int = 0
     met: dict[str, None] = field(default_factory=dict[str, None])
     """Queues of the last jobs that were named: whose keys a read by id declares at first."""
-    idle: dict[Sequence[str] | None, tuple[float, Any, Any]] = field(
-        default_factory=dict[Sequence[str] | None, tuple[float, Any, Any]]
-    )
-    """By the queues of a claim: when, and with what, the last wait ended that found nothing."""
+    idle: dict[str, tuple[float, Sequence[str] | None, Any, Any]] = field(default_factory=dict[str, Any])
+    """By the sender of a claim: when, for which queues, and with what its last wait ended that found nothing."""
 
     async def one(self, request: Request, *, writes: bool) -> Any:
         """The reply to one request."""
