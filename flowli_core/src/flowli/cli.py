@@ -18,8 +18,6 @@ from types import FunctionType, ModuleType
 from typing import Annotated, Any, TypeGuard
 
 import typer
-from rich.console import Console
-from rich.logging import RichHandler
 
 from flowli.doctor import checkup
 from flowli.durations import parse_span
@@ -183,6 +181,9 @@ def _configure_logging(level: str, which: str) -> None:
         raise _refusal(_USAGE, f"There is no log level {level!r}. Levels: debug, info, warning, error.")
     handler: logging.Handler
     if sys.stderr.isatty():
+        from rich.console import Console  # a tenth of a runner's start, and of no use to one whose log is a file
+        from rich.logging import RichHandler
+
         handler = RichHandler(console=Console(stderr=True), show_path=False, markup=False)
         handler.setFormatter(logging.Formatter(f"{which}%(message)s"))
     else:
