@@ -28,8 +28,8 @@ _OF_A_SENDER = 30_000
 
 _IDLE_RUNNERS = 10
 _BUDGET = 2.0
-"""Commands of each idle runner in a second at the default poll interval: a sleep and a claim, which take a bit more than
-a second together, and each twenty seconds a word that it lives."""
+"""Commands of each idle runner in a second at the default poll interval: a sleep and a claim, which take a bit more
+than a second together, and each twenty seconds a word that it lives."""
 _WATCHED_S = 20.0
 
 
