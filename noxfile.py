@@ -53,7 +53,19 @@ WAITS = [
 ]
 """What waits for disks, elections and processes, left out of the gate: `waits` runs it, `cluster` and `faults` more."""
 
+BOUNDED = [
+    "tests/core",
+    "tests/memory/test_conformance.py",
+    "tests/redis/test_conformance_valkey.py",
+    "tests/redis/test_opening.py",
+    "tests/glide/test_conformance_valkey.py",
+    "tests/glide/test_opening.py",
+    "tests/process/test_command.py",
+]
+"""What meets each dependency of a distribution: pydantic, croniter, redis-py, GLIDE, typer, rich, pytest, anyio."""
+
 LOCKED = ["pyproject.toml", *(f"{member}/pyproject.toml" for member in MEMBERS)]
+OURS: list[str] = [nox.project.load_toml(path)["project"]["name"] for path in LOCKED]
 
 
 def install(session: nox.Session, group: str, members: Collection[str] = (*MEMBERS, THIRD_PARTY)) -> None:
@@ -197,6 +209,31 @@ def packaging(session: nox.Session) -> None:
 
 
 @nox.session
+def bounds(session: nox.Session) -> None:
+    """Core and the drivers on the lowest versions that their descriptions allow; everything else is on the pinned ones,
+    which are near the highest."""
+    install(session, "dev")
+    lowest = Path(session.create_tmp()) / "lowest.txt"
+    described = [f"{member}/pyproject.toml" for member in MEMBERS]
+    ours = [argument for name in OURS for argument in ("--no-emit-package", name)]
+    options = ["--resolution", "lowest-direct", "--python-version", "3.11", "--all-extras", "--no-emit-index-url"]
+    session.run("uv", "pip", "compile", "-q", *options, *ours, *described, "-o", str(lowest))
+    session.run("uv", "pip", "install", "-q", "--python", f"{session.bin}/python", "-r", str(lowest))
+    session.run("uv", "pip", "freeze", "--python", f"{session.bin}/python")
+    session.run("pytest", "-n", "2", "-m", "not slow", *BOUNDED, *session.posargs)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Known vulnerabilities of what is pinned, as PyPI lists them; `-- -s osv` asks OSV instead.
+
+    It fails where it gets no answer, and is no part of the gate, which needs no service but a package index.
+    """
+    session.install("pip-audit")  # the newest: what is known is not in it
+    session.run("pip-audit", "--strict", "--no-deps", "--disable-pip", "-r", "constraints.txt", *session.posargs)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """The tour of `examples/demo.py`, with a server of its own."""
     install(session, "demo", SHIPPED)
@@ -214,8 +251,7 @@ def bench(session: nox.Session) -> None:
 def lock(session: nox.Session) -> None:
     """Write constraints.txt anew: `nox -s lock`, or `nox -s lock -- --upgrade`."""
     session.install("uv")
-    ours = [nox.project.load_toml(path)["project"]["name"] for path in LOCKED]
-    left_out = [argument for name in ours for argument in ("--no-emit-package", name)]
+    left_out = [argument for name in OURS for argument in ("--no-emit-package", name)]
     options = ["--universal", "--python-version", "3.11", "--all-extras", "--group", "dev", "--no-annotate"]
     command = ["uv", "pip", "compile", "-q", *options, "--no-emit-index-url", *left_out, *session.posargs, *LOCKED]
     session.run(*command, "-o", "constraints.txt", env={"UV_CUSTOM_COMPILE_COMMAND": "nox -s lock"})
