@@ -86,7 +86,7 @@ class _Small(
 ):
     """What reaches the server: the other groups are about what is on this side of it."""
 
-    abilities: ClassVar[Collection[Ability]] = [Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE]
+    abilities: ClassVar[Collection[Ability]] = [Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE, Ability.WORKFLOWS]
 
 
 @pytest.mark.slow

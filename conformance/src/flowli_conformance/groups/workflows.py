@@ -28,6 +28,15 @@ _KEPT = "a child has its input from the records of its parents: they are kept un
 _READY = "the step that ends the last parent queues the child: nothing else would"
 
 
+def _step(id: str, *, queue: str = "mail") -> NewJob:
+    """A job that may be a parent."""
+    return new_job(id, queue=queue)._replace(bonds=Bonds())
+
+
+def _steps(number: int) -> list[NewJob]:
+    return [job._replace(bonds=Bonds()) for job in new_jobs(number)]
+
+
 def _child(id: str, *parents: str, queue: str = "mail", priority: int = 0) -> NewJob:
     return new_job(id, queue=queue, priority=priority)._replace(bonds=Bonds(after=parents))
 
@@ -53,7 +62,7 @@ class WorkflowSuite(Suite):
         return _declares(bench)
 
     async def test_a_child_waits_for_its_parent(self, family: Bench) -> None:
-        created = await family.enqueue(new_job("parent"), _child("child", "parent"))
+        created = await family.enqueue(_step("parent"), _child("child", "parent"))
         assert created[1] == Enqueued(Disposition.CREATED, "child", State.SCHEDULED, family.at(-family.now)), (
             "a child is scheduled, and nobody knows for when"
         )
@@ -64,7 +73,7 @@ class WorkflowSuite(Suite):
         assert (child.state, child.due) == (State.SCHEDULED, None), "it waits for no instant, however long"
 
     async def test_a_waiting_child_is_counted_and_listed_as_scheduled(self, family: Bench) -> None:
-        await family.start(new_job("parent"), lease_for=DAY)
+        await family.start(_step("parent"), lease_for=DAY)
         await family.enqueue(_child("child", "parent"))
         view = (await family.overview("mail")).queues["mail"]
         assert (view.scheduled, view.queued) == (1, 0), "it is scheduled, so it is counted there"
@@ -72,15 +81,15 @@ class WorkflowSuite(Suite):
         assert [(job.id, job.due) for job in listed.items] == [("child", None)], "and listed there"
 
     async def test_a_runner_is_not_told_to_come_again_for_a_waiting_child(self, family: Bench) -> None:
-        await family.bring(State.COMPLETED, new_job("parent"))
-        await family.enqueue(new_job("other", queue="elsewhere"), _child("child", "other"))
+        await family.bring(State.COMPLETED, _step("parent"))
+        await family.enqueue(_step("other", queue="elsewhere"), _child("child", "other"))
         found = await family.exchange(family.claim(1))
         assert (found.next_at, found.more) == (None, False), "nothing is known to come: an idle runner sleeps"
 
     @pytest.mark.parametrize("keep_for", [0, HOUR])
     @pytest.mark.parametrize("state", _TERMINAL)
     async def test_a_parent_that_ends_queues_its_child(self, family: Bench, state: State, keep_for: int) -> None:
-        (lease,) = await family.start(new_job("parent"))
+        (lease,) = await family.start(_step("parent"))
         await family.enqueue(_child("child", "parent"))
         family.advance(LEASE // 2)
         await family.settle(settlement(lease, state, keep_for=keep_for))
@@ -92,13 +101,13 @@ class WorkflowSuite(Suite):
     async def test_a_parent_that_is_cancelled_before_it_ran_queues_its_child(
         self, family: Bench, keep_for: int
     ) -> None:
-        await family.enqueue(new_job("parent"), _child("child", "parent"))
+        await family.enqueue(_step("parent"), _child("child", "parent"))
         await family.cancel("parent", keep_for=keep_for)
         assert (await family.get("parent")).state is State.CANCELLED, _KEPT
         assert await family.lease_ids() == ["child"], _READY
 
     async def test_a_child_waits_for_all_its_parents(self, family: Bench) -> None:
-        await family.enqueue(*new_jobs(3), _child("child", "job-0000", "job-0001", "job-0002"))
+        await family.enqueue(*_steps(3), _child("child", "job-0000", "job-0001", "job-0002"))
         leases = await family.lease()
         for lease in leases[:2]:
             await family.settle(settlement(lease))
@@ -107,7 +116,7 @@ class WorkflowSuite(Suite):
         assert await family.lease_ids() == ["child"], _READY
 
     async def test_parents_that_end_in_one_call_queue_a_child_once(self, family: Bench) -> None:
-        parents = new_jobs(3)
+        parents = _steps(3)
         leases = await family.start(*parents)
         await family.enqueue(_child("child", *(job.id for job in parents)))
         await family.settle(*map(settlement, leases))
@@ -116,23 +125,23 @@ class WorkflowSuite(Suite):
         assert await family.lease_ids() == ["child"], _READY
 
     async def test_several_children_of_a_parent_are_queued_each(self, family: Bench) -> None:
-        await family.enqueue(new_job("parent"), _child("one", "parent"), _child("two", "parent"))
+        await family.enqueue(_step("parent"), _child("one", "parent"), _child("two", "parent"))
         await _end(family, "parent", keep_for=0)
         assert sorted(await family.lease_ids()) == ["one", "two"], _READY
 
     async def test_a_child_in_another_queue_is_found_there(self, family: Bench) -> None:
-        await family.enqueue(new_job("parent"), _child("child", "parent", queue="other", priority=5))
-        await family.enqueue(new_job("plain", queue="other"))
+        await family.enqueue(_step("parent"), _child("child", "parent", queue="other", priority=5))
+        await family.enqueue(_step("plain", queue="other"))
         await _end(family, "parent")
         assert await family.lease_ids(queues=["other"]) == ["child", "plain"], "in its own queue, by its own priority"
 
     async def test_a_parent_in_another_queue_that_is_cancelled_queues_its_child(self, family: Bench) -> None:
-        await family.enqueue(new_job("parent", queue="other"), _child("child", "parent"))
+        await family.enqueue(_step("parent", queue="other"), _child("child", "parent"))
         await family.cancel("parent", keep_for=0)
         assert await family.lease_ids() == ["child"], _READY
 
     async def test_the_steps_of_a_chain_are_queued_one_after_the_other(self, family: Bench) -> None:
-        await family.enqueue(new_job("a"), _child("b", "a", queue="other"), _child("c", "b"))
+        await family.enqueue(_step("a"), _child("b", "a", queue="other"), _child("c", "b"))
         for id, queue in [("a", "mail"), ("b", "other"), ("c", "mail")]:
             leases = await family.lease(queues=["mail", "other"])
             assert [(lease.id, lease.queue) for lease in leases] == [(id, queue)], "each after the one before it"
@@ -141,8 +150,8 @@ class WorkflowSuite(Suite):
 
     async def test_a_child_wakes_a_runner(self, live: Bench) -> None:
         family = _declares(live)
-        await family.start(new_job("other", queue="other"))
-        (parent,) = await family.start(new_job("parent"))
+        await family.start(_step("other", queue="other"))
+        (parent,) = await family.start(_step("parent"))
         await family.enqueue(_child("child", "parent", queue="other"))
         sleeper = await family.second_driver()
         async with background(family.work(driver=sleeper, queues=["other"])) as waiting:
@@ -157,7 +166,7 @@ class WorkflowSuite(Suite):
         assert await family.lease_ids() == ["child"], "so the child is for core to judge"
 
     async def test_an_expired_parent_counts_as_ended(self, family: Bench) -> None:
-        await family.bring(State.COMPLETED, new_job("parent"), keep_for=HOUR)
+        await family.bring(State.COMPLETED, _step("parent"), keep_for=HOUR)
         family.advance(HOUR)
         await family.enqueue(_child("child", "parent"))
         assert await family.lease_ids() == ["child"], "what has expired is not seen"
@@ -169,7 +178,7 @@ class WorkflowSuite(Suite):
 
     @pytest.mark.parametrize("state", _TERMINAL)
     async def test_a_parent_that_has_ended_before_is_kept_from_then_on(self, family: Bench, state: State) -> None:
-        await family.bring(state, new_job("parent"), keep_for=HOUR)
+        await family.bring(state, _step("parent"), keep_for=HOUR)
         (answer,) = await family.enqueue(_child("child", "parent"))
         assert answer.state is State.QUEUED, "it has nothing to wait for"
         family.advance(DAY)
@@ -177,7 +186,7 @@ class WorkflowSuite(Suite):
         assert (await family.get("parent")).state is state, _KEPT
 
     async def test_a_parent_that_keeps_nothing_is_kept_for_its_child(self, family: Bench) -> None:
-        await family.enqueue(new_job("parent"), _child("child", "parent"))
+        await family.enqueue(_step("parent"), _child("child", "parent"))
         await _end(family, "parent", keep_for=0)
         (lease,) = await family.lease(lease_for=2 * DAY)
         family.advance(DAY)
@@ -188,18 +197,18 @@ class WorkflowSuite(Suite):
         assert await family.find("parent") is None, "and no longer"
 
     async def test_a_parent_is_kept_while_its_child_waits_for_others(self, family: Bench) -> None:
-        await family.enqueue(new_job("early"), new_job("late", queue="other"), _child("child", "early", "late"))
+        await family.enqueue(_step("early"), _step("late", queue="other"), _child("child", "early", "late"))
         await _end(family, "early", keep_for=HOUR)
         for _ in range(3):
             family.advance(HOUR)
             await family.keep_house()
         assert (await family.get("early")).state is State.COMPLETED, _KEPT
-        (answer,) = await family.enqueue(new_job("early"))
+        (answer,) = await family.enqueue(_step("early"))
         assert answer.disposition is Disposition.EXISTING, "what is kept is known by its id"
 
     @pytest.mark.parametrize("move", ["retry", "release", "lapse"])
     async def test_a_parent_is_kept_while_its_child_is_tried_again(self, family: Bench, move: str) -> None:
-        await family.enqueue(new_job("parent"), _child("child", "parent"))
+        await family.enqueue(_step("parent"), _child("child", "parent"))
         await _end(family, "parent", keep_for=0)
         (lease,) = await family.lease()
         if move == "retry":
@@ -216,13 +225,13 @@ class WorkflowSuite(Suite):
     @pytest.mark.parametrize("keep_for", [0, HOUR])
     @pytest.mark.parametrize("state", _TERMINAL)
     async def test_a_child_that_ends_gives_its_parents_free(self, family: Bench, state: State, keep_for: int) -> None:
-        await family.enqueue(*new_jobs(2), _child("child", "job-0000", "job-0001"))
+        await family.enqueue(*_steps(2), _child("child", "job-0000", "job-0001"))
         await _end(family, "job-0000", "job-0001", keep_for=0)
         await _end(family, "child", state=state, keep_for=keep_for)
         assert [await family.find(id) for id in ("job-0000", "job-0001")] == [None, None], "nothing stays for ever"
 
     async def test_a_parent_that_keeps_longer_expires_when_it_would_have(self, family: Bench) -> None:
-        await family.enqueue(new_job("parent"), _child("child", "parent"))
+        await family.enqueue(_step("parent"), _child("child", "parent"))
         await _end(family, "parent", keep_for=HOUR)
         await _end(family, "child")
         family.advance(HOUR - 1)
@@ -231,18 +240,18 @@ class WorkflowSuite(Suite):
         assert await family.find("parent") is None, "and ends as it would have without a child"
 
     async def test_a_released_parent_is_swept(self, family: Bench) -> None:
-        await family.enqueue(new_job("parent"), _child("child", "parent"))
+        await family.enqueue(_step("parent"), _child("child", "parent"))
         await _end(family, "parent", keep_for=0)
         await _end(family, "child", keep_for=0)
         family.advance(HOUR)
         await family.keep_house()
         view = (await family.overview("mail")).queues["mail"]
         assert (view.completed, view.scheduled, view.queued) == (0, 0, 0), "nothing is counted that is not there"
-        (answer,) = await family.enqueue(new_job("parent"))
+        (answer,) = await family.enqueue(_step("parent"))
         assert answer.disposition is Disposition.CREATED, "and its id is free"
 
     async def test_a_waiting_child_that_is_cancelled_says_whom_it_waited_for(self, family: Bench) -> None:
-        await family.enqueue(new_job("parent"), _child("child", "parent"))
+        await family.enqueue(_step("parent"), _child("child", "parent"))
         assert await family.cancel("child") == [Acted(State.SCHEDULED, True, ("parent",))], (
             "core cancels those that nobody needs any more"
         )
@@ -252,13 +261,13 @@ class WorkflowSuite(Suite):
         assert await family.lease_ids() == [], "and the child never runs"
 
     async def test_a_child_that_is_ready_is_cancelled_as_any_job(self, family: Bench) -> None:
-        await family.enqueue(new_job("parent"), _child("child", "parent"))
+        await family.enqueue(_step("parent"), _child("child", "parent"))
         await _end(family, "parent", keep_for=0)
         assert await family.cancel("child", keep_for=0) == [Acted(State.QUEUED, True)], "it waits for nobody"
         assert await family.find("parent") is None, "and its parent is given free"
 
     async def test_a_child_that_is_stored_again_stands(self, family: Bench) -> None:
-        jobs = [new_job("parent"), _child("child", "parent")]
+        jobs = [_step("parent"), _child("child", "parent")]
         await family.enqueue(*jobs)
         again = await family.enqueue(*jobs)
         assert [(one.disposition, one.state) for one in again] == [
@@ -269,7 +278,7 @@ class WorkflowSuite(Suite):
         assert await family.lease_ids() == ["child"], "and nothing waits twice for one parent"
 
     async def test_a_turn_that_is_repeated_makes_no_second_chain(self, family: Bench) -> None:
-        jobs, turn = [new_job("parent"), _child("child", "parent")], family.turn()
+        jobs, turn = [_step("parent"), _child("child", "parent")], family.turn()
         first = await family.enqueue(*jobs, turn=turn)
         await _end(family, "parent", keep_for=0)
         await _end(family, "child", keep_for=0)
@@ -277,7 +286,7 @@ class WorkflowSuite(Suite):
         assert await family.lease_ids() == [], "and nothing runs again"
 
     async def test_a_settlement_that_is_repeated_counts_once(self, family: Bench) -> None:
-        await family.enqueue(*new_jobs(2), _child("child", "job-0000", "job-0001"))
+        await family.enqueue(*_steps(2), _child("child", "job-0000", "job-0001"))
         first, second = await family.lease()
         for keep_for in (0, 0):
             await family.settle(settlement(first, keep_for=keep_for))
@@ -286,7 +295,7 @@ class WorkflowSuite(Suite):
         assert await family.lease_ids() == ["child"], _READY
 
     async def test_a_settlement_that_is_refused_does_not_count(self, family: Bench) -> None:
-        (stale,) = await family.start(new_job("parent"))
+        (stale,) = await family.start(_step("parent"))
         await family.enqueue(_child("child", "parent"))
         family.advance(LEASE)
         await family.lease_one("parent")
@@ -295,13 +304,13 @@ class WorkflowSuite(Suite):
 
     @pytest.mark.parametrize("state", [State.SCHEDULED, State.QUEUED])
     async def test_a_parent_that_is_tried_again_has_not_ended(self, family: Bench, state: State) -> None:
-        (lease,) = await family.start(new_job("parent"))
+        (lease,) = await family.start(_step("parent"))
         await family.enqueue(_child("child", "parent"))
         await family.settle(settlement(lease, state))
         assert (await family.get("child")).state is State.SCHEDULED, "only a terminal state is an end"
 
     async def test_whoever_waits_for_a_parent_hears_of_its_end(self, family: Bench) -> None:
-        await family.enqueue(new_job("parent"), _child("child", "parent"))
+        await family.enqueue(_step("parent"), _child("child", "parent"))
         await _end(family, "parent", keep_for=0)
         found = await family.outcomes("parent", "child")
         assert {id: job and job.state for id, job in found.items()} == {"parent": State.COMPLETED}, (
@@ -309,7 +318,7 @@ class WorkflowSuite(Suite):
         )
 
     async def test_a_thousand_parents_are_gathered(self, family: Bench) -> None:
-        parents = new_jobs(1_000)
+        parents = _steps(1_000)
         await family.enqueue(*parents, _child("child", *(job.id for job in parents)))
         for _ in range(4):
             leases = await family.lease(250)
@@ -322,7 +331,7 @@ class WorkflowSuite(Suite):
         assert [job for job in found if job is not None] == [], "nothing stays for ever"
 
     async def test_a_large_group_is_stored_by_one_call(self, family: Bench) -> None:
-        parents = new_jobs(2_500)
+        parents = _steps(2_500)
         answers = await family.enqueue(*parents, _child("child", *(job.id for job in parents)))
         assert answers[-1].state is State.SCHEDULED, f"up to {MOST_PARENTS} parents, in a batch of any size"
         assert len(await family.lease(2_500)) == 2_500, "and none of them waits"
@@ -331,9 +340,9 @@ class WorkflowSuite(Suite):
         driver: Any = family.driver
         if Ability.EXAMINE not in driver.abilities:
             pytest.skip("the driver does not declare the ability `examine`")
-        await family.enqueue(new_job("a"), new_job("b"), _child("c", "a", "b"), _child("d", "c", queue="other"))
+        await family.enqueue(_step("a"), _step("b"), _child("c", "a", "b"), _child("d", "c", queue="other"))
         await _end(family, "a", "b", keep_for=0)
-        await family.enqueue(new_job("e"), _child("f", "e"), _child("g", "f"), _child("h", "nobody"))
+        await family.enqueue(_step("e"), _child("f", "e"), _child("g", "f"), _child("h", "nobody"))
         family.advance(HOUR)
         await family.keep_house(queues=None)
         found = await driver.examine(now=family.clock)
@@ -343,8 +352,8 @@ class WorkflowSuite(Suite):
 
     @pytest.mark.parametrize("state", [State.QUEUED, *_TERMINAL])
     async def test_what_a_child_needs_is_neither_replayed_nor_deleted(self, family: Bench, state: State) -> None:
-        await family.bring(state, new_job("parent"), new_job("other"))
-        await family.start(new_job("running", queue="other"), lease_for=DAY)
+        await family.bring(state, _step("parent"), _step("other"))
+        await family.start(_step("running", queue="other"), lease_for=DAY)
         await family.enqueue(_child("child", "parent", "running"))
         before = await family.get("parent")
         assert await family.delete("parent") == [Acted(state, False)], _KEPT
@@ -353,8 +362,8 @@ class WorkflowSuite(Suite):
         assert (await family.delete("other"))[0].done, "what nobody waits for is deleted"
 
     async def test_a_child_that_is_deleted_lets_its_parents_go(self, family: Bench) -> None:
-        await family.bring(State.FAILED, new_job("parent"))
-        await family.start(new_job("running", queue="other"), lease_for=DAY)
+        await family.bring(State.FAILED, _step("parent"))
+        await family.start(_step("running", queue="other"), lease_for=DAY)
         await family.enqueue(_child("child", "parent", "running"))
         assert await family.delete("child") == [Acted(State.SCHEDULED, True, ("parent", "running"))], (
             "and it is said which jobs go on without it"

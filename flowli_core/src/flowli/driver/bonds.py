@@ -62,9 +62,11 @@ class Bonds:
     unique: UniqueKey | None = None
     """For drivers with `Ability.UNIQUE`."""
     after: Sequence[str] = ()
-    """For drivers with `Ability.WORKFLOWS`: its parents, each once, at most `MOST_PARENTS`. It is SCHEDULED, without an
-    instant and whatever its ``due`` or ``delay``, while any of them has a record that is not terminal; the step that
-    makes the last of them terminal, however it ended, queues it, ready from then on, and wakes a runner. A parent that
-    is unknown, or has expired, counts as ended. The records of the others are kept until this job is terminal or gone,
-    and from then on for what is left of their own ``keep_for``. Jobs of one call are stored in its order: parents come
-    before their child."""
+    """For drivers with `Ability.WORKFLOWS`: its parents, each once, at most `MOST_PARENTS`, which are stored with bonds
+    too, if only empty ones.
+
+    It is SCHEDULED, without an instant and whatever its ``due`` or ``delay``, while any of them has a record that is
+    not terminal; the step that makes the last of them terminal, however it ended, queues it, ready from then on, and
+    wakes a runner. A parent that is unknown, or has expired, counts as ended. The records of the others are kept until
+    this job is terminal or gone, and from then on for what is left of their own ``keep_for``. Jobs of one call are
+    stored in its order: parents come before their child."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 from flowli.driver import Act, Acted, Deed, Millis, Note, Slice
 from flowli.resp.cursors import Cursor, check_limit, decode, encode
 from flowli.resp.namespace import Namespace, cut, instant
-from flowli.resp.records import LETTERS, STATES
+from flowli.resp.records import LETTERS, STATES, unpack_texts
 from flowli.resp.scripts import Arg, Call, script
 
 __all__ = ["act", "list_notes", "note"]
@@ -32,33 +33,38 @@ async def _cancel(space: Namespace, acts: Sequence[Act], now: Millis | None) -> 
     args: list[Arg] = []
     for one in acts:
         args += (one.id, one.keep_for, _given(one.memo))
-    reply = await _complete(space, "act", args, now)
-    return [_acted(letter, done=letter in "SQ") for letter in reply]
+    letters, parents = await _complete(space, "act", args, now)
+    return [_acted(one, parents.get(at, ()), done=one in "SQ") for at, one in enumerate(letters, 1)]
 
 
 async def _replay(space: Namespace, acts: Sequence[Act], now: Millis | None) -> list[Acted]:
     args: list[Arg] = []
     for one in acts:
         args += (one.id, _seen(one), max(one.delay, 0), _given(one.memo), _given(one.body))
-    return _judged(await _complete(space, "replay", args, now))
+    return _judged(*await _complete(space, "replay", args, now))
 
 
 async def _delete(space: Namespace, acts: Sequence[Act], now: Millis | None) -> list[Acted]:
     args: list[Arg] = []
     for one in acts:
         args += (one.id, _seen(one))
-    return _judged(await _complete(space, "delete", args, now))
+    return _judged(*await _complete(space, "delete", args, now))
 
 
 _SCRIPTS = {Deed.CANCEL: _cancel, Deed.REPLAY: _replay, Deed.DELETE: _delete}
 
 
-async def _complete(space: Namespace, name: str, args: list[Arg], now: Millis | None) -> str:
+async def _complete(
+    space: Namespace, name: str, args: list[Arg], now: Millis | None
+) -> tuple[str, dict[int, Sequence[str]]]:
+    """What came of each act, and the parents of those that waited for some, by the number of the act."""
+
     def build(names: Sequence[str]) -> Call:
         return script(name).call(space.keys, names, [instant(now), len(names), *names, *args])
 
-    reply: bytes = await space.complete(list(space.met), build, writes=True)
-    return reply.decode()
+    reply: Any = await space.complete(list(space.met), build, writes=True)
+    letters, waited = (reply, ()) if isinstance(reply, bytes) else reply
+    return letters.decode(), {act: unpack_texts(row) for act, row in waited}
 
 
 def _given(value: bytes | None) -> bytes:
@@ -69,12 +75,13 @@ def _seen(act: Act) -> str:
     return "" if act.seen is None else f"{LETTERS[act.seen.state]}{act.seen.token}"
 
 
-def _judged(reply: str) -> list[Acted]:
-    return [_acted(reply[at], done=reply[at + 1] == "1") for at in range(0, len(reply), 2)]
+def _judged(said: str, parents: Mapping[int, Sequence[str]]) -> list[Acted]:
+    rows = enumerate(zip(said[::2], said[1::2], strict=True), 1)
+    return [_acted(letter, parents.get(at, ()), done=done == "1") for at, (letter, done) in rows]
 
 
-def _acted(letter: str, *, done: bool) -> Acted:
-    return Acted(None, False) if letter == "-" else Acted(STATES[letter.encode()], done)
+def _acted(letter: str, parents: Sequence[str], *, done: bool) -> Acted:
+    return Acted(None, False) if letter == "-" else Acted(STATES[letter.encode()], done, parents)
 
 
 async def note(space: Namespace, id: str, body: bytes, *, keep_for: Millis, most: int, now: Millis | None) -> None:

@@ -93,8 +93,8 @@ class RespDriver(ABC):
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        """AUDIT, EXAMINE and UNIQUE."""
-        return frozenset({Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE})
+        """AUDIT, EXAMINE, UNIQUE and WORKFLOWS."""
+        return frozenset({Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE, Ability.WORKFLOWS})
 
     @property
     def process_local(self) -> bool:

@@ -25,7 +25,7 @@ _MOST_OF_A_CODE = 1_000
 _MOST_GHOSTS = 5_000
 _MOST_KEYS = 1_000_000
 _PER_QUEUE = ("rank", "due", "lease", "done", "fail", "gone")
-_OF_JOBS = ("active", "state", "crash", "more", "asked", "watch", "bond")
+_OF_JOBS = ("active", "state", "crash", "more", "asked", "watch", "bond", "kids", "open")
 _SHOWN = 60
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "names_of",
     "note_queues",
     "schedule_came",
+    "settle_again",
     "settle_call",
     "settled_of",
     "size_of",
@@ -47,9 +48,11 @@ async def exchange(
     space: Namespace, settlements: Sequence[Settlement], claim: Claim | None, *, now: Millis | None
 ) -> Exchanged:
     """Driver.exchange: settlements and a first claim travel together, and only then is there a wait."""
-    calls = [settle_call(space, chunk, now) for chunk in cut(settlements, size_of)]
+    chunks = list(cut(settlements, size_of))
+    calls = [settle_call(space, chunk, now) for chunk in chunks]
     if claim is None:
         replies = await space.transport.run(calls or [settle_call(space, [], now)], writes=True)
+        replies = await settle_again(space, chunks, replies, now)
         return exchanged(settled_of(replies), Millis(int(replies[-1][0])))
     if claim.queues is None:
         await space.queues()
@@ -58,7 +61,8 @@ async def exchange(
         return await _wait(space, claim, *known, now)
     names = names_of(space, claim)
     replies = await space.transport.run([*calls, claim_call(space, claim, names, now)], writes=True)
-    first = claimed(settled_of(replies[:-1]), replies[-1], claim)
+    settled = await settle_again(space, chunks, replies[:-1], now)
+    first = claimed(settled_of(settled), replies[-1], claim)
     if first.leases or claim.limit <= 0 or replies[-1][11]:
         note_queues(space, claim, replies[-1])
         return first
@@ -142,8 +146,28 @@ def size_of(settlement: Settlement) -> int:
     return len(settlement.memo)
 
 
-def settle_call(space: Namespace, settlements: Sequence[Settlement], now: Millis | None) -> Call:
-    number = {queue: place for place, queue in enumerate(dict.fromkeys([item.queue for item in settlements]), 1)}
+async def settle_again(
+    space: Namespace, chunks: Sequence[Sequence[Settlement]], replies: Sequence[Any], now: Millis | None
+) -> Sequence[Any]:
+    """The replies, once nothing asks for the keys of further queues any more: those of jobs that wait for these."""
+    found: Sequence[Any] = replies
+    for at, chunk in enumerate(chunks):
+        if found[at][0] == b"again":
+            further = [name.decode() for name in found[at][1:]]
+
+            def build(names: Sequence[str], chunk: Sequence[Settlement] = chunk) -> Call:
+                return settle_call(space, chunk, now, names)
+
+            with space.after_writes(True):
+                found = [*found[:at], await space.complete(further, build, writes=True), *found[at + 1 :]]
+    return found
+
+
+def settle_call(
+    space: Namespace, settlements: Sequence[Settlement], now: Millis | None, further: Sequence[str] = ()
+) -> Call:
+    named = dict.fromkeys([*[item.queue for item in settlements], *further])
+    number = {queue: place for place, queue in enumerate(named, 1)}
     args: list[Arg] = [instant(now), 0]
     for job_id, queue, token, state, memo, due, delay, keep_for in settlements:
         letter, is_terminal = _STATES[state]

@@ -28,6 +28,7 @@ FAULTS: Mapping[str, tuple[Severity, str]] = {
     "ghost-missing": (_E, "queue {about!r} awaits a stale element of it that is not there: its next job may be lost"),
     "ghost-sum": (_W, "the number of stale elements in its line is wrong: counts are off, and idle runners wake late"),
     "orphan": (_E, "it is in {about} and has nothing behind it: remove it from there"),
+    "never-due": (_E, "it waits for steps before it, and none of them is counted: enqueue its chain again"),
     "schedule-instant": (_E, "the instant at which it is fired is not the one that it says: put the schedule again"),
     "unique-leaked": (_E, "this unique key is held and the job that holds it is over: jobs under it are not made"),
     "key-type": (_E, "it is {about}: another program writes below this prefix; move one of the two"),

@@ -11,7 +11,19 @@ from typing import NamedTuple
 
 from flowli.driver import Bonds, Lease, Millis, NewJob, OnConflict, Recovered, State, StoredJob, Until
 
-__all__ = ["LETTERS", "STATES", "Record", "job_of", "lease_of", "pack", "pack_bonds", "recovered_of", "unpack"]
+__all__ = [
+    "LETTERS",
+    "NEVER",
+    "STATES",
+    "Record",
+    "job_of",
+    "lease_of",
+    "pack",
+    "pack_bonds",
+    "recovered_of",
+    "unpack",
+    "unpack_texts",
+]
 
 STATES = {
     b"S": State.SCHEDULED,
@@ -21,6 +33,9 @@ STATES = {
     b"F": State.FAILED,
     b"X": State.CANCELLED,
 }
+NEVER = 9 * 10**15
+"""Instant of a job that waits for parents, and of a terminal one that is kept for its children."""
+
 LETTERS = {state: letter.decode() for letter, state in STATES.items()}
 
 
@@ -48,12 +63,27 @@ _CONFLICTS = {OnConflict.KEEP: "K", OnConflict.REPLACE: "P", OnConflict.RESCHEDU
 
 def pack_bonds(bonds: Bonds | None) -> bytes:
     """What ``parts/bonds.lua`` reads: fields of a letter, a length and a text; nothing for a job without bonds."""
-    unique = None if bonds is None else bonds.unique
-    if unique is None:
+    if bonds is None:
         return b""
-    span = "" if unique.within is None else unique.within
-    text = f"{_WAYS[unique.until]}{_CONFLICTS[unique.on_conflict]}{span} {unique.key}".encode()
-    return b"u%d:%b" % (len(text), text)
+    packed, unique = b"", bonds.unique
+    if unique is not None:
+        span = "" if unique.within is None else unique.within
+        text = f"{_WAYS[unique.until]}{_CONFLICTS[unique.on_conflict]}{span} {unique.key}".encode()
+        packed = b"u%d:%b" % (len(text), text)
+    if bonds.after or unique is None:
+        ids = b"".join(b"%d:%b" % (len(one), one) for one in (id.encode() for id in bonds.after))
+        packed += b"a%d:%b" % (len(ids), ids)
+    return packed
+
+
+def unpack_texts(row: bytes) -> tuple[str, ...]:
+    """Texts that stand in a row, each with its length in front."""
+    found: list[str] = []
+    while row:
+        size, _, rest = row.partition(b":")
+        found.append(rest[: int(size)].decode())
+        row = rest[int(size) :]
+    return tuple(found)
 
 
 @lru_cache(maxsize=4096)
@@ -125,7 +155,7 @@ def job_of(job_id: str, reply: tuple[bytes, int, bytes, bytes, bytes, bytes], *,
         name=found.name,
         state=STATES[letter],
         priority=found.priority,
-        due=Millis(instant),
+        due=None if instant >= NEVER else Millis(instant),
         token=max(int(leased or 0), int(lapsed or 0), int(settled or 0)),
         deliveries=int(count or 0),
         head=found.head,

@@ -52,9 +52,11 @@ async def _fly(
     groups: dict[int, list[int]] = {}
     for at, item in enumerate(settlements):
         groups.setdefault(parts.division.places(item.id)[0], []).append(at)
+    cuts: dict[int, list[Sequence[Settlement]]] = {}
     flights: dict[int, list[Request]] = {number: [] for number in (*groups, *claims)} or {0: []}
     for number, requests in flights.items():
-        chunks = cut([settlements[at] for at in groups.get(number, [])], exchanging.size_of)
+        chunks = list(cut([settlements[at] for at in groups.get(number, [])], exchanging.size_of))
+        cuts[number] = chunks
         requests += [exchanging.settle_call(parts.all[number], chunk, now) for chunk in chunks]
         if number in claims:
             requests.append(claims[number])
@@ -66,11 +68,13 @@ async def _fly(
     clock = Millis(0)
     for number, answers in zip(flights, replies, strict=True):
         *rest, last = answers
+        if number not in claims:
+            rest.append(last)
+        rest = list(await exchanging.settle_again(parts.all[number], cuts[number], rest, now))
+        last = last if number in claims else rest[-1]
         clock = Millis(max(clock, int(last[0])))
         if number in claims:
             claimed[number] = last
-        else:
-            rest.append(last)
         found.update(zip(groups.get(number, ()), exchanging.settled_of(rest), strict=True))
     settled = [found[at] for at in range(len(settlements))]
     with parts.home.after_writes(True):
@@ -89,8 +93,10 @@ async def _settle_elsewhere(
     gone = [at for at, found in enumerate(settled) if found is Settled.GONE and len(places(settlements[at].id)) > 1]
 
     async def call(space: Namespace, some: Sequence[Settlement]) -> Sequence[Settled]:
-        calls = [exchanging.settle_call(space, chunk, now) for chunk in cut(some, exchanging.size_of)]
-        return exchanging.settled_of(await space.transport.run(calls, writes=True))
+        chunks = list(cut(some, exchanging.size_of))
+        calls = [exchanging.settle_call(space, chunk, now) for chunk in chunks]
+        replies = await space.transport.run(calls, writes=True)
+        return exchanging.settled_of(await exchanging.settle_again(space, chunks, replies, now))
 
     again = await by_id(
         parts, [settlements[at] for at in gone], lambda item: item.id, call, lambda found: found is Settled.GONE

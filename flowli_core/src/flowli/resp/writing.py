@@ -19,7 +19,7 @@ from flowli.driver import (
 )
 from flowli.errors import DriverError
 from flowli.resp.namespace import Namespace, cut, instant
-from flowli.resp.records import STATES, pack, pack_bonds
+from flowli.resp.records import NEVER, STATES, pack, pack_bonds
 from flowli.resp.scripts import Arg, Call, script
 
 __all__ = ["announce", "bound", "enqueue", "enqueued", "job_args", "renew"]
@@ -59,8 +59,13 @@ def enqueued(jobs: Sequence[NewJob], now: int, letters: bytes, instants: bytes) 
     answers: list[Enqueued] = []
     for job, letter, due in zip(jobs, letters.decode(), instants.split(b","), strict=True):
         how = created if letter.islower() else Disposition.EXISTING
-        answers.append(Enqueued(how, job.id, STATES[letter.upper().encode()], Millis(int(due))))
+        answers.append(Enqueued(how, job.id, STATES[letter.upper().encode()], _due(due)))
     return answers
+
+
+def _due(instant: bytes) -> Millis:
+    due = int(instant)
+    return Millis(0 if due >= NEVER else due)
 
 
 async def enqueue(
@@ -106,7 +111,7 @@ async def _enqueue(
 def bound(said: Sequence[Any]) -> list[Enqueued]:
     """What became of jobs of which some are bound: deed, letter of the state, instant and id of each."""
     return [
-        Enqueued(_DEEDS[deed], id.decode(), STATES.get(letter), Millis(int(due)))
+        Enqueued(_DEEDS[deed], id.decode(), STATES.get(letter), _due(due))
         for deed, letter, due, id in zip(said[::4], said[1::4], said[2::4], said[3::4], strict=True)
     ]
 

@@ -1,5 +1,5 @@
 -- Keep house (hand back what lapsed, promote what is due, sweep what expired), then lease in order, or repeat a turn.
--- KEYS: first jobs state active fence crash more ghost last turns queues tick | line rank due lease wake done fail gone
+-- KEYS: first jobs state active fence crash more ghost last turns queues tick kids | line rank due lease wake done fail gone
 -- ARGV: now|'' | number of queues, names | want, lease span, byte budget, sender, turn, '1' for all queues
 -- Returns: {now, first token or tokens, elements (13 digits, id), records, states, crashes,
 --   recovered (id, deliveries, record without body), next instant|'', schedule instant|'', more,
@@ -10,12 +10,13 @@ local now, us = clock(ARGV[1])
 local at = 3 + ARGV[2]
 local want, span, room = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
 local sender, turn, all = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5] == '1'
-local has_state, has_crash, has_more, has_ghost = false, false, false, false
+local has_state, has_crash, has_more, has_ghost, has_kids = false, false, false, false, false
 if redis.call('EXISTS', STATE, CRASH, MORE, GHOST) > 0 then
   has_state = redis.call('EXISTS', STATE) == 1
   has_crash = redis.call('EXISTS', CRASH) == 1
   has_more = redis.call('EXISTS', MORE) == 1
   has_ghost = redis.call('EXISTS', GHOST) == 1
+  has_kids = redis.call('EXISTS', KIDS) == 1
 end
 local elements, records, states, crashes, recovered, act = {}, {}, {}, {}, {}, {}
 local got, bytes, exact, full, left, top, first_token = 0, 0, false, false, false, nil, 0
@@ -32,7 +33,7 @@ local function head_of(key)
 end
 
 local function look_ahead(head)
-  if not head then return end
+  if not head or head >= 9e15 then return end
   if head <= now then left = true end
   if not soon or head < soon then soon = head end
 end
@@ -78,12 +79,27 @@ local function promote(k)
   many('ZADD', KEYS[k + RANK], ranks)
 end
 
+-- Those of these ids that nobody needs any more; and the others, kept for children, with when to look at them again.
+local function part_kept(ids)
+  local kids, free, kept = fetch(KIDS, ids), {}, {}
+  for i = 1, #ids do
+    if kids[i] then
+      kept[#kept + 1] = now + 60000
+      kept[#kept + 1] = ids[i]
+    else free[#free + 1] = ids[i] end
+  end
+  return free, kept
+end
+
 local function sweep(key)
   local ids = redis.call('ZRANGEBYSCORE', key, '-inf', now, 'LIMIT', 0, 200)
   if #ids == 0 then return end
-  redis.call('ZREMRANGEBYRANK', key, 0, #ids - 1)
+  local met, kept = #ids, {}
+  if has_kids then ids, kept = part_kept(ids) end
+  if #kept == 0 then redis.call('ZREMRANGEBYRANK', key, 0, met - 1) else many('ZREM', key, ids) end
+  many('ZADD', key, kept)
   forget(ids)
-  if #ids == 200 and redis.call('ZCOUNT', key, '-inf', now) > 0 then left = true end
+  if met == 200 and redis.call('ZCOUNT', key, '-inf', now) > 0 then left = true end
 end
 
 -- Up to n elements of both lanes in order, and which of them are of the rank.

@@ -1,5 +1,5 @@
 -- Look at one step of the records, or at the ids given, and say what contradicts what. Writes nothing.
--- KEYS: jobs state active fence queues | line rank due lease done fail gone
+-- KEYS: jobs state active fence queues kids open | line rank due lease done fail gone
 -- ARGV: now|'' | number of queues, names | cursor, or '' for ids | count | ids
 -- Returns: {cursor, records met, their bytes, id, queue, fault of each that has one}, or {'again', queue..}
 --   The fault `line`: is to stand in the line, which only a look at ids searches.
@@ -47,11 +47,13 @@ local function is_in_line(k, id, stamp)
   return true
 end
 
-local function fault_of_ended(letter, expiry, kept, ended, elsewhere)
+-- What is kept for children is looked at again by the sweeps, and so are those that were.
+local function fault_of_ended(letter, expiry, kept, ended, elsewhere, is_kept)
   if elsewhere or ended > 1 or (ended == 1 and not kept) then return 'several-places' end
   if not kept then return 'no-expiry' end
-  if tonumber(kept) ~= expiry then return 'other-expiry' end
-  if expiry + 3600000 < now then return 'not-swept' end
+  kept = tonumber(kept)
+  if kept ~= expiry and (kept < expiry or (kept > now + 60000 and not is_kept)) then return 'other-expiry' end
+  if kept + 3600000 < now then return 'not-swept' end
 end
 
 local function fault_of(i)
@@ -67,13 +69,14 @@ local function fault_of(i)
   local letter, expiry = ending(state)
   if letter then
     local kept = score[({C = DONE, F = FAIL, X = GONE})[letter]]
-    return fault_of_ended(letter, expiry, kept, ended, token or score[LEASE] or waits > 0)
+    return fault_of_ended(letter, expiry, kept, ended, token or score[LEASE] or waits > 0, redis.call('HEXISTS', KIDS, id) == 1)
   end
   if redis.call('HEXISTS', QUEUES, queues[i]) == 0 then return 'unknown-queue' end
   if ended > 0 or waits > 1 or (waits > 0 and (token or score[LEASE])) then return 'several-places' end
   if token and not score[LEASE] then return 'no-deadline' end
   if score[LEASE] and not token then return 'no-token' end
   if token and not (tonumber(token) and tonumber(token) <= fence) then return 'token-above-fence' end
+  if tonumber(score[DUE] or 0) >= 9e15 and redis.call('HEXISTS', OPEN, id) == 0 then return 'never-due' end
   if token or waits > 0 then return nil end
   if cursor ~= '' then return 'line' end
   if not is_in_line(k, id, string.sub(records[i], 2, 14)) then return 'unreachable' end

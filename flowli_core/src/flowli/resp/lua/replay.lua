@@ -1,5 +1,5 @@
 -- Replay jobs that are terminal: they wait again, under their ids and last tokens. First write: a deletion.
--- KEYS: none jobs state active crash more | rank due wake done fail gone
+-- KEYS: none jobs state active crash more kids | rank due wake done fail gone
 -- ARGV: now|'' | number of queues, names | for each act: id, state and token seen or '', delay, '1' and memo or '',
 --   '1' and body or ''
 -- Returns: a string, for each act the letter met (- unknown) and 1 if it is done, 0 if not; or {'again', queue..}
@@ -41,7 +41,7 @@ for i = 1, n do
   local letter, token, state = stood(id, record, k, now)
   local done = false
   if letter and is_terminal(letter) then
-    done = is_seen(seen, letter, token)
+    done = is_seen(seen, letter, token) and redis.call('HEXISTS', KIDS, id) == 0
     if done then replay(id, record, k, token, state, delay, memo, body) end
   elseif letter == 'S' or letter == 'Q' then
     done = memo ~= nil and memo == memo_of(state)

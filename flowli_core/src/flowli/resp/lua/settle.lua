@@ -1,21 +1,33 @@
 -- Write what became of leased jobs, each only while its token is the job's. The first write is a deletion.
--- KEYS: jobs state active crash more asked watch bond uniq lapse | lease due rank wake done fail gone
+-- KEYS: jobs state active crash more asked watch bond uniq lapse kids open | lease due rank wake done fail gone
 -- ARGV: now|'' | 0 | for each settlement: queue number, id, token, letter, 'instant' or '+ms', memo
--- Returns: {now, a letter for each settlement: W written, R repeated, L lost, G gone}
--- USES: clock batch stand forget bonds publish
+-- Returns: {now, a letter for each settlement: W written, R repeated, L lost, G gone}, or {'again', queue..}
+-- USES: clock batch stand forget families bonds publish
 local now = clock(ARGV[1])
 local n = (#ARGV - 2) / 6
 local ids = {}
 for i = 1, n do ids[i] = ARGV[6 * i - 2] end
 local tokens = fetch(ACTIVE, ids)
-local known = redis.call('EXISTS', STATE, CRASH, MORE, ASKED) > 0
-local out, won, over, gone, states = {}, {}, {}, {}, {}
+-- A key that is named five times counts five times: one call tells whether there are families, and whether there is more.
+local found = redis.call('EXISTS', STATE, CRASH, MORE, ASKED, KIDS, KIDS, KIDS, KIDS, KIDS)
+local known, kids = found > 0, found > 4 and fetch(KIDS, ids) or {}
+local index = {C = DONE, F = FAIL, X = GONE}
+if found > 4 then
+  local ending_now = {}
+  for i = 1, n do
+    local b = 6 * i - 3
+    if kids[i] and tokens[i] == ARGV[b + 2] and index[ARGV[b + 3]] then ending_now[ids[i]] = kids[i] end
+  end
+  local again = declare_children(ending_now, {'again'})
+  if #again > 1 then return again end
+end
+local out, won, over, gone, states, lists = {}, {}, {}, {}, {}, {}
 local leases, moves = {}, {}
 
 local function verdict(id, token)
   local state = redis.call('HGET', STATE, id)
   local letter, expiry = ending(state)
-  if letter and expiry <= now then return 'G' end
+  if letter and expiry <= now and not is_kept(id) then return 'G' end
   if state and string.match(state, '^%a(%d+) ') == token then return 'R' end
   if redis.call('HEXISTS', JOBS, id) == 0 then return 'G' end
   return 'L'
@@ -28,7 +40,6 @@ local function move(key, score, id)
   list[#list + 1] = id
 end
 
-local index = {C = DONE, F = FAIL, X = GONE}
 local late, mine = {}, {}
 for i = 1, n do
   local b = 6 * i - 3
@@ -50,9 +61,11 @@ for i = 1, n do
     local place = index[letter]
     if place then
       over[#over + 1] = id
-      if at <= now then gone[#gone + 1] = id
+      local list = kids[i]
+      if list then lists[#lists + 1] = list end
+      if at <= now and not list then gone[#gone + 1] = id
       else
-        move(KEYS[k + place], at, id)
+        move(KEYS[k + place], list and math.max(at, now + 60000) or at, id)
         states[#states + 1] = id
         states[#states + 1] = letter .. token .. ' ' .. string.format('%.0f', at) .. '\n' .. ARGV[b + 5]
       end
@@ -81,6 +94,7 @@ else
 end
 many('HSET', STATE, states)
 for key, list in pairs(moves) do many('ZADD', key, list) end
+for _, list in ipairs(lists) do count_down(list, now) end
 after_end(over)
 for _, i in ipairs(late) do out[i] = verdict(ids[i], ARGV[6 * i - 1]) end
 return {now, table.concat(out)}

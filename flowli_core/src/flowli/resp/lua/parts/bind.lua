@@ -57,10 +57,32 @@ local function binder(place, now)
     return tonumber(due)
   end
 
+  -- Keeps the records of its parents for a new job; how many of them are still to end.
+  local function found_family(id, parents)
+    local kids, open, set = fetch(KIDS, parents), 0, {}
+    for i = 1, #parents do
+      if redis.call('HEXISTS', JOBS, parents[i]) == 1 then
+        local letter, expiry = ending(redis.call('HGET', STATE, parents[i]))
+        if not letter then open = open + 1 end
+        if not letter or expiry > now or kids[i] then
+          set[#set + 1] = parents[i]
+          set[#set + 1] = (kids[i] or '') .. #id .. ':' .. id
+        end
+      end
+    end
+    many('HSET', KIDS, set)
+    if open > 0 then redis.call('HSET', OPEN, id, open) end
+    return open
+  end
+
   -- Letter and instant of a job that is stored; `record` is that of one which has expired under its id, or false.
   local function make(b, id, record)
-    if ARGV[b + 4] ~= '' then redis.call('HSET', BOND, id, ARGV[b + 4]) end
-    local letters, instants = put(b, 1, {id}, {record}, place, now)
+    local bonds = ARGV[b + 4]
+    local list = field_of(bonds, 'a')
+    if record then bury(id, record, place) end
+    if list and list ~= '' then ARGV[b + 1] = found_family(id, texts(list)) > 0 and NEVER or '' end
+    if bonds ~= '' and bonds ~= 'a0:' then redis.call('HSET', BOND, id, bonds) end
+    local letters, instants = put(b, 1, {id}, {false}, place, now, list)
     if letters == '' then return 'Q', now end
     return string.upper(letters), tonumber(instants)
   end
@@ -81,6 +103,8 @@ local function binder(place, now)
   local function replace(b, id, record)
     local queue = queue_of(record)
     leave(queue, place[queue], id)
+    local parents = field_of(redis.call('HGET', BOND, id) or '', 'a')
+    if parents then let_go(id, parents) end
     for _, key in ipairs({STATE, CRASH, MORE, ASKED}) do redis.call('HDEL', key, id) end
     return make(b, id, false)
   end
@@ -88,6 +112,7 @@ local function binder(place, now)
   -- What came of a request for a key that is held: deed, letter, instant, id.
   local function meet(b, way, conflict, span, key, letter, instant, id, record, held)
     if conflict == 'K' or (letter ~= 'S' and letter ~= 'Q') then return 'e', letter, instant, id end
+    if conflict == 'R' and instant >= NEVER then return 'e', letter, instant, id end
     local _, first, ends = hold_of(held)
     local due = due_of(b)
     if tonumber(ends) > 0 then due = math.min(due, tonumber(ends)) end
@@ -107,6 +132,9 @@ local function binder(place, now)
     local record = redis.call('HGET', JOBS, id)
     local letter, instant
     if record then letter, instant = standing(id, record, place, now) end
+    if letter and is_terminal(letter) and select(2, ending(redis.call('HGET', STATE, id))) <= now and not is_kept(id) then
+      letter = nil
+    end
     if letter then return 'e', letter, instant, id end
     local way, conflict, span, key = unique_of(ARGV[b + 4])
     if key then

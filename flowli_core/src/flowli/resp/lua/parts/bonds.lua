@@ -1,4 +1,5 @@
--- What binds a job to others, as BOND keeps it: fields of a letter, a length, ':' and a text. u: its unique key.
+-- What binds a job to others, as BOND keeps it: fields of a letter, a length, ':' and a text. u: its unique key; a: the ids
+-- of its parents, each with its length and ':' in front, none in a job that has none and may be one.
 local function field_of(bonds, wanted)
   local at = 1
   while at <= #bonds do
@@ -6,6 +7,12 @@ local function field_of(bonds, wanted)
     if letter == wanted then return string.sub(bonds, from, from + size - 1) end
     at = from + size
   end
+end
+
+-- Of a child that waits: which act it was met by, and its parents, are put behind the others.
+local function note_parents(rows, act, id)
+  if redis.call('HEXISTS', OPEN, id) == 0 then return end
+  rows[#rows + 1] = {act, field_of(redis.call('HGET', BOND, id) or '', 'a')}
 end
 
 -- How long the key is held (S until started, E until the end, L for its span alone), what becomes of the job that holds it
@@ -28,6 +35,8 @@ local function release(ids, unused)
       redis.call('HDEL', UNIQ, key)
       redis.call('ZREM', LAPSE, key)
     end
+    local parents = bonds[i] and field_of(bonds[i], 'a')
+    if parents then let_go(ids[i], parents) end
   end
   many('HDEL', BOND, ids)
 end

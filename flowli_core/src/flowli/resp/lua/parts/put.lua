@@ -23,12 +23,16 @@ local function undeclared(records, place, names)
   return names
 end
 
--- Letter and instant of a job that has a record; nothing when it has expired.
+-- Whether the job may be kept for others beyond its expiry. It has no instant in front, and never stands in a line.
+local function is_marked(record) return string.sub(record, 2, 14) == '9999999999999' end
+
+-- Letter and instant of a job that has a record; nothing when it has expired. One that may be kept for others stands until
+-- it is swept.
 local function standing(id, record, place, now)
   if redis.call('HEXISTS', ACTIVE, id) == 1 then return 'A', 0 end
   local letter, expiry = ending(redis.call('HGET', STATE, id))
   if not letter then return waiting(id, record, place[queue_of(record)]) end
-  if expiry > now then return letter, 0 end
+  if expiry > now or is_marked(record) then return letter, 0 end
 end
 
 local function bury(id, record, place)
@@ -74,10 +78,10 @@ local function push_due(dues)
 end
 
 -- Stores n jobs and says for each a letter (small: created) and an instant; empty strings if all were new and queued.
-local function put(at, n, ids, records, place, now)
+local function put(at, n, ids, records, place, now, marked)
   local set, more, stale, seen, letters, instants, touched = {}, {}, {}, {}, {}, {}, {}
   local lines, ranks, dues, plain = {}, {}, {}, true
-  local head = '1' .. string.format('%013.0f', now)
+  local head = marked and '19999999999999' or '1' .. string.format('%013.0f', now)
   for i = 1, n do
     local id, b, letter, instant = ids[i], at + 4 * (i - 1), nil, nil
     if seen[id] then letter, instant = string.upper(letters[seen[id]]), instants[seen[id]]
@@ -98,7 +102,7 @@ local function put(at, n, ids, records, place, now)
         if due > now then letter, instant = 's', due end
       end
       if letter == 's' then add(dues, k, due, id)
-      elseif priority > 0 then add(ranks, k, priority * -1e13 + now, id)
+      elseif priority > 0 or marked then add(ranks, k, priority * -1e13 + now, id)
       else
         local list = lines[k]
         if not list then list = {} lines[k] = list end

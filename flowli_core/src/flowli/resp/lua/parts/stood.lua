@@ -27,7 +27,7 @@ local function stood(id, record, k, now)
   local lapsed = lapse and string.match(lapse, ':(%d+)$')
   local token = math.max(tonumber(lease or 0), tonumber(settled or 0), tonumber(lapsed or 0))
   local letter, expiry = ending(state)
-  if letter and expiry <= now then return nil end
+  if letter and expiry <= now and redis.call('HEXISTS', KIDS, id) == 0 then return nil end
   if not letter then letter = lease and 'A' or waiting(id, record, k) end
   return letter, token, state
 end
