@@ -13,13 +13,24 @@ import pytest
 from flowli.driver import Ability
 from flowli_conformance import AbilitySuite, CloseSuite, DriverSuite, OrderSuite, Suite
 from flowli_memory import MemoryDriver
-from tests.conformance.faults import acting, binding, claiming, reading, settling, sharing, storing, torn, waiting
+from tests.conformance.faults import (
+    acting,
+    binding,
+    claiming,
+    reading,
+    settling,
+    sharing,
+    storing,
+    throttling,
+    torn,
+    waiting,
+)
 from tests.conformance.faults.faulty import FAULTS, Fault
 from tests.conformance.faults.stubs import OpensOnly, Stub
 
 __all__ = ["FAULTS", "MODULES", "groups_of"]
 
-MODULES = (acting, binding, claiming, reading, settling, sharing, storing, torn, waiting)
+MODULES = (acting, binding, claiming, reading, settling, sharing, storing, throttling, torn, waiting)
 """Imported for the faults that they list."""
 
 

@@ -13,7 +13,14 @@ from flowli_memory import MemoryDriver
 
 
 class TestMemory(DriverSuite):
-    abilities: ClassVar[Collection[Ability]] = [Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE, Ability.WORKFLOWS]
+    abilities: ClassVar[Collection[Ability]] = [
+        Ability.AUDIT,
+        Ability.EXAMINE,
+        Ability.UNIQUE,
+        Ability.LIMITS,
+        Ability.FAIRNESS,
+        Ability.WORKFLOWS,
+    ]
 
     @pytest.fixture
     def make_driver(self) -> Callable[[], MemoryDriver]:

@@ -59,7 +59,9 @@ def test_a_memory_driver_names_itself_and_says_that_no_other_process_reaches_it(
     assert (str(driver), driver.process_local, driver.abilities) == (
         "memory",
         True,
-        frozenset({Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE}),
+        frozenset(
+            {Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE, Ability.LIMITS, Ability.FAIRNESS, Ability.WORKFLOWS}
+        ),
     )
 
 

@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from flowli_conformance.groups.delete import DeleteSuite
     from flowli_conformance.groups.enqueue import EnqueueSuite
     from flowli_conformance.groups.examine import ExamineSuite
+    from flowli_conformance.groups.fairness import FairnessSuite
     from flowli_conformance.groups.inspect import InspectSuite
     from flowli_conformance.groups.lease import LeaseSuite
+    from flowli_conformance.groups.limits import LimitSuite
     from flowli_conformance.groups.listing import ListSuite
     from flowli_conformance.groups.order import OrderSuite
     from flowli_conformance.groups.outcomes import OutcomesSuite
+    from flowli_conformance.groups.rates import RateSuite
     from flowli_conformance.groups.records import RecordsSuite
     from flowli_conformance.groups.recovery import RecoverySuite
     from flowli_conformance.groups.replay import ReplaySuite
@@ -50,11 +53,14 @@ __all__ = [
     "DriverSuite",
     "EnqueueSuite",
     "ExamineSuite",
+    "FairnessSuite",
     "InspectSuite",
     "LeaseSuite",
+    "LimitSuite",
     "ListSuite",
     "OrderSuite",
     "OutcomesSuite",
+    "RateSuite",
     "RecordsSuite",
     "RecoverySuite",
     "ReplaySuite",
@@ -82,11 +88,14 @@ _HOMES = {
     "DriverSuite": "driver_suite",
     "EnqueueSuite": "groups.enqueue",
     "ExamineSuite": "groups.examine",
+    "FairnessSuite": "groups.fairness",
     "InspectSuite": "groups.inspect",
     "LeaseSuite": "groups.lease",
+    "LimitSuite": "groups.limits",
     "ListSuite": "groups.listing",
     "OrderSuite": "groups.order",
     "OutcomesSuite": "groups.outcomes",
+    "RateSuite": "groups.rates",
     "RecordsSuite": "groups.records",
     "RecoverySuite": "groups.recovery",
     "ReplaySuite": "groups.replay",

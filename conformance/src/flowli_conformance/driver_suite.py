@@ -11,11 +11,14 @@ from flowli_conformance.groups.concurrency import ConcurrencySuite
 from flowli_conformance.groups.delete import DeleteSuite
 from flowli_conformance.groups.enqueue import EnqueueSuite
 from flowli_conformance.groups.examine import ExamineSuite
+from flowli_conformance.groups.fairness import FairnessSuite
 from flowli_conformance.groups.inspect import InspectSuite
 from flowli_conformance.groups.lease import LeaseSuite
+from flowli_conformance.groups.limits import LimitSuite
 from flowli_conformance.groups.listing import ListSuite
 from flowli_conformance.groups.order import OrderSuite
 from flowli_conformance.groups.outcomes import OutcomesSuite
+from flowli_conformance.groups.rates import RateSuite
 from flowli_conformance.groups.records import RecordsSuite
 from flowli_conformance.groups.recovery import RecoverySuite
 from flowli_conformance.groups.replay import ReplaySuite
@@ -48,6 +51,9 @@ class DriverSuite(
     RecordsSuite,
     ConcurrencySuite,
     CloseSuite,
+    LimitSuite,
+    RateSuite,
+    FairnessSuite,
     ExamineSuite,
     UniqueSuite,
     WorkflowSuite,

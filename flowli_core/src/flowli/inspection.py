@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast, overload
 
 from flowli import desk
@@ -20,9 +20,10 @@ from flowli.errors import StrategyError, ValidationError
 from flowli.filters import JobFilter, find_jobs
 from flowli.ids import check_id, check_name
 from flowli.reading import preview, read_job, read_runner, read_schedule
-from flowli.records import ActRecord, JobRecord, Page, QueueCounts, RunnerRecord, ScheduleRecord, Tally
+from flowli.records import ActRecord, JobRecord, LimitRecord, Page, QueueCounts, RunnerRecord, ScheduleRecord, Tally
 from flowli.repeat import repeat
 from flowli.steering import delete_schedule, pause_schedule, resume_schedule, trigger_schedule
+from flowli.throttling import hold_limit, read_limit, read_limits, release_limit
 
 __all__ = ["Control", "Inspect"]
 
@@ -105,6 +106,14 @@ class Inspect:
         driver, limit = await self._core.driver("get_next_runs()"), _checked(limit)
         [stored] = await repeat(lambda: driver.get_schedules([key]))
         return [] if stored is None else preview(stored, limit)
+
+    async def get_limits(self) -> list[LimitRecord]:
+        """Every limit of the store: up to 100 of its keys that are in use, or the limit by itself."""
+        return await read_limits(self._core)
+
+    async def get_limit(self, name: str, key: str = "") -> LimitRecord | None:
+        """Who holds a limit, or one key of it, and how many wait; None for a limit that the store does not know."""
+        return await read_limit(self._core, name, key)
 
     async def get_runners(self) -> list[RunnerRecord]:
         """The runners that said within the last 30 s that they live."""
@@ -203,6 +212,24 @@ class Control:
     async def trigger(self, schedule: str, *, by: str | None = None) -> str | None:
         """Make one job of a schedule now, also while it is paused; the job's id. None if it is unknown."""
         return await self._on_schedule("trigger", schedule, by, trigger_schedule(self._core, schedule))
+
+    async def hold(
+        self, limit: str, span: str | timedelta, /, *, key: str | None = None, by: str | None = None
+    ) -> None:
+        """Lend nothing of a limit, or of one key of it, for a span: a provider said 429. What runs goes on, what waits
+        is woken when the span is over."""
+        await self._on_limit("hold", limit, key, by, hold_limit(self._core, limit, span, key))
+
+    async def release(self, limit: str, /, *, key: str | None = None, by: str | None = None) -> None:
+        """End a hold before its time."""
+        await self._on_limit("release", limit, key, by, release_limit(self._core, limit, key))
+
+    async def _on_limit(self, deed: str, limit: str, key: str | None, by: str | None, act: Awaitable[None]) -> None:
+        where = f"limit {limit!r}" if key is None else f"limit {limit!r}, key {key!r}"
+        driver, entry = await self._core.driver(f"{deed}()"), Entry.begin(deed, by, where=where)
+        await keep(driver, entry)
+        await act
+        await keep(driver, entry.after(asked=1, done=1, is_over=True))
 
     async def _on_schedule(self, deed: str, schedule: str, by: str | None, act: Awaitable[T]) -> T:
         driver, entry = await self._core.driver(f"{deed}()"), Entry.begin(deed, by, schedule=schedule)

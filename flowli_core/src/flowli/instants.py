@@ -111,7 +111,7 @@ def job_of(key: str, body: ScheduleBody, instant: Millis, now: Millis, *, mark: 
         body=body.body,
         priority=body.priority,
         due=Millis(due) if due > now else None,
-        bonds=None if unique is None else Bonds(unique=unique),
+        bonds=None if unique is None and body.bonds is None else replace(body.bonds or Bonds(), unique=unique),
     )
 
 

@@ -7,7 +7,7 @@ knows the definition and its types; it refuses to know a runtime, a driver or ho
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, cast, overload
 
@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from typing_extensions import TypeVar, Unpack
 
 from flowli.errors import DefinitionError, FlowliError, StrategyError
+from flowli.limiting import Bonding, Limit, Of
 from flowli.options import BUILT_IN, JobOptions, resolve
 from flowli.schema import adapter_of
 
@@ -87,6 +88,8 @@ class Job(Generic[_C_contra, _I_contra, _M_contra, _R_co]):
         name: str | None = None,
         description: str | None = None,
         tags: tuple[str, ...] = (),
+        limits: Sequence[Limit] = (),
+        fair_by: Of | None = None,
         **options: Unpack[JobOptions],
     ) -> None:
         function: Callable[..., Any] = handler.__func__ if isinstance(handler, staticmethod) else handler
@@ -95,6 +98,8 @@ class Job(Generic[_C_contra, _I_contra, _M_contra, _R_co]):
         self.name: str = _checked_name(name if name is not None else str(getattr(function, "__name__", "")))
         self.description: str | None = description or inspect.getdoc(function)
         self.tags: tuple[str, ...] = tuple(tags)
+        self.limits: tuple[Limit, ...] = tuple(limits)
+        self.bonding: Bonding = Bonding(self.name, self.limits, fair_by)
         self.options: JobOptions = options
         try:
             resolve(BUILT_IN, options)
@@ -234,6 +239,8 @@ class JobDecorator:
         name: str = ...,
         description: str = ...,
         tags: tuple[str, ...] = ...,
+        limits: Sequence[Limit] = ...,
+        fair_by: Of = ...,
         **options: Unpack[JobOptions],
     ) -> JobDecorator: ...
     def __call__(self, handler: Any = None, /, **given: Any) -> Any:

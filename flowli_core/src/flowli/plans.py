@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flowli.coalescing import store
@@ -18,13 +19,15 @@ from flowli.handles import JobHandle
 from flowli.ids import check_id, made_at, make_id, parent_ids
 from flowli.options import Options
 from flowli.repeat import repeat
-from flowli.strategies import encode_meta, handles_of, needs_turn, prepare, take_all, take_payload
+from flowli.strategies import Payload, encode_meta, handles_of, needs_turn, prepare, take_all, take_payload
 from flowli.wire import Gather, encode_head
 
 if TYPE_CHECKING:
     from flowli.bound import BoundJob
 
 __all__ = ["Members", "Step", "beginning_with", "persist_chain"]
+
+_NO_PAYLOAD = Payload(None, None, b"")
 
 _LEAST_KEPT = Millis(600_000)
 """How long what others wait for is kept at least: by then a producer that wrote it has written them too."""
@@ -116,23 +119,24 @@ class _Writing:
     def records(self, step: Step, input: Any, meta: Any) -> Iterator[NewJob]:
         """Those that others wait for first. ValidationError for an input, a meta or an option that does not fit."""
         first = _first_of(step)
-        body = b"" if first.before is not None else take_payload(self._core, first.bound.job, input, meta).body
-        return self._from(step, self._id, body)
+        known = first.before is None
+        payload = take_payload(self._core, first.bound.job, input, meta) if known else _NO_PAYLOAD
+        return self._from(step, self._id, payload)
 
-    def _from(self, step: Step, id: str, body: bytes) -> Iterator[NewJob]:
-        before, bodies = step.before, [body]
+    def _from(self, step: Step, id: str, payload: Payload) -> Iterator[NewJob]:
+        before, payloads = step.before, [payload]
         if before is None:
-            yield self._record(step, id, body, ())
+            yield self._record(step, id, payload, ())
             return
         if isinstance(before, Members):
-            bodies = self._bodies(before)
+            payloads = self._payloads(before)
             before = before.step
-        parents = parent_ids(id, len(bodies))
-        for parent, one in zip(parents, bodies, strict=True):
+        parents = parent_ids(id, len(payloads))
+        for parent, one in zip(parents, payloads, strict=True):
             yield from self._from(before, parent, one)
         yield self._record(step, id, encode_meta(self._core, step.bound.job, step.meta), parents)
 
-    def _bodies(self, members: Members) -> list[bytes]:
+    def _payloads(self, members: Members) -> list[Payload]:
         job, number = _first_of(members.step).bound.job, len(members.inputs)
         if number > MOST_PARENTS:
             raise LimitExceeded(
@@ -141,13 +145,14 @@ class _Writing:
                 limit=MOST_PARENTS,
                 size=number,
             )
-        return [one.body for one in take_all(self._core, job, members.inputs, members.meta)]
+        return take_all(self._core, job, members.inputs, members.meta)
 
-    def _record(self, step: Step, id: str, body: bytes, parents: Sequence[str]) -> NewJob:
+    def _record(self, step: Step, id: str, payload: Payload, parents: Sequence[str]) -> NewJob:
         options = self._options_of(step, is_last=id == self._id)
         head = encode_head(options, created_at=self._created_at, gather=step.gather, parents=len(parents))
-        bonds = Bonds(after=tuple(parents))
-        return NewJob(check_id(id), options.queue, step.bound.job.name, head, body, options.priority, bonds=bonds)
+        bonds = replace(payload.bonds or Bonds(), after=tuple(parents))
+        name, body = step.bound.job.name, payload.body
+        return NewJob(check_id(id), options.queue, name, head, body, options.priority, bonds=bonds)
 
     def _options_of(self, step: Step, *, is_last: bool) -> Options:
         options = prepare(self._core, step.bound.job, step.given).options

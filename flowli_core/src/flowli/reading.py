@@ -61,7 +61,7 @@ def read_job(stored: StoredJob) -> JobRecord:
         finished_at=_instant(memo.finished_at),
         lease_until=_instant(due) if state is State.ACTIVE else None,
         expires_at=_instant(due) if state.is_terminal else None,
-        waiting_for=_waiting_for(stored, memo),
+        waiting_for=_waiting_for(stored, head, memo),
         reason=memo.reason if state is State.FAILED else None,
         error=memo.error,
         schedule_key=head.schedule_key,
@@ -75,10 +75,12 @@ def read_job(stored: StoredJob) -> JobRecord:
     )
 
 
-def _waiting_for(stored: StoredJob, memo: Memo) -> WaitingFor | None:
+def _waiting_for(stored: StoredJob, head: Head, memo: Memo) -> WaitingFor | None:
     if stored.state is not State.SCHEDULED:
         return None
-    return WaitingFor.PARENTS if stored.due is None else memo.waiting_for or WaitingFor.DUE
+    if stored.due is None:
+        return WaitingFor.PARENTS if head.parents else WaitingFor.LIMIT
+    return memo.waiting_for or WaitingFor.DUE
 
 
 def read_schedule(stored: StoredSchedule) -> ScheduleRecord:

@@ -19,6 +19,7 @@ __all__ = [
     "FailureReason",
     "JobError",
     "JobRecord",
+    "LimitRecord",
     "Page",
     "QueueCounts",
     "RunnerRecord",
@@ -43,6 +44,8 @@ class WaitingFor(StrEnum):
     """Parked: no runner so far knew its name or could read it."""
     PARENTS = "parents"
     """A step before it in its chain has not ended."""
+    LIMIT = "limit"
+    """One of its limits lends no more at present; it is woken when there is room."""
 
 
 class FailureReason(StrEnum):
@@ -180,6 +183,30 @@ class RunnerRecord:
     jobs: tuple[str, ...]
     """Names it registers."""
     alive_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitRecord:
+    """One key of a limit, as of the read."""
+
+    name: str
+    key: str
+    """Empty for a limit without keys."""
+    at_once: int | None
+    """Of a `Concurrency`."""
+    most: int | None
+    """Of a `Rate`, in any ``per``."""
+    per: timedelta | None
+    held: int
+    """Weights of the jobs that run."""
+    used: int
+    """Weights of the jobs that began within the last ``per``."""
+    waiting: int
+    """How many jobs are parked under it."""
+    held_until: datetime | None
+    """While ``flowli.control.hold`` lasts."""
+    holders: tuple[str, ...]
+    """Ids of jobs that run under it, up to 100."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from flowli.journal import Journal, Listener, logger
 from flowli.options import Span
 from flowli.runtime import Flowli
 from flowli.shift import Shift
+from flowli.throttling import write_rules
 
 __all__ = ["Runner"]
 
@@ -195,6 +196,7 @@ class Runner:
             stack.callback(self._leave)
             await self._core.enter()
             stack.push_async_callback(self._core.leave)
+            await write_rules(self._core)
             await reconcile(self._core)
             driver = await self._core.driver("A runner cannot work")
             self._shift = Shift(self._core, driver, self._terms, self._journal, self._concurrency)

@@ -22,8 +22,10 @@ from flowli.errors import DefinitionError
 from flowli.hub import hub_of
 from flowli.inspection import Control, Inspect
 from flowli.job import Job
+from flowli.limiting import check_limits
 from flowli.limits import Limits
 from flowli.options import Defaults
+from flowli.throttling import write_rules
 
 __all__ = ["Flowli"]
 
@@ -86,6 +88,7 @@ class Flowli(Generic[_C_co]):
                     f"Job {one.name!r} takes ctx, and {type(self).__name__} has context=None. Pass a context, or take "
                     f"'ctx' out of the handler."
                 )
+        check_limits(found, driver, type(self).__name__)
         self.__flowli__: Core = Core(
             self,
             jobs=MappingProxyType(found),
@@ -131,6 +134,7 @@ class Flowli(Generic[_C_co]):
         async with AsyncExitStack() as stack:
             await self.__flowli__.enter(certain=True)
             stack.push_async_callback(self.__flowli__.leave)
+            await write_rules(self.__flowli__)
             await reconcile(self.__flowli__)
             stack.pop_all()
         return self

@@ -73,6 +73,7 @@ def definition_of(
         priority=ready.options.priority,
         head=ready.head,
         body=payload.body,
+        bonds=payload.bonds,
         anchor=Millis(0),
         rules=rules,
         unique=None if unique is None else unique_key(unique, job.name, unique.key_of(payload.input)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from flowli.coalescing import store
@@ -71,6 +72,8 @@ class Payload(NamedTuple):
     input: Any
     meta: Any
     body: bytes
+    bonds: Bonds | None = None
+    """What the job draws on by them, and whose turn it takes."""
 
 
 def take_payload(core: Core, job: Job[Any, Any, Any, Any], input: Any, meta: Any, *, at: int | None = None) -> Payload:
@@ -82,19 +85,21 @@ def take_payload(core: Core, job: Job[Any, Any, Any, Any], input: Any, meta: Any
         body = encode_body(dump_json(job.input_adapter, data), meta_json)
     except Unwritable as exc:
         raise _unwritable(job, exc) from None
-    return Payload(data, checked, core.limits.check_payload(job.name, body))
+    bonds = job.bonding.bonds(data, checked) if job.bonding else None
+    return Payload(data, checked, core.limits.check_payload(job.name, body), bonds)
 
 
-def encode_meta(core: Core, job: Job[Any, Any, Any, Any], meta: Any) -> bytes:
-    """The body of a job that has its input from others: meta alone, as `take_payload` has it."""
+def encode_meta(core: Core, job: Job[Any, Any, Any, Any], meta: Any) -> Payload:
+    """The payload of a job that has its input from others: meta alone, as `take_payload` has it."""
     checked = validate_meta(job, meta)
+    bonds = job.bonding.bonds_without_input(checked) if job.bonding else None
     if job.meta_adapter is None:
-        return b""
+        return Payload(None, checked, b"", bonds)
     try:
         body = encode_body(b"", dump_json(job.meta_adapter, checked))
     except Unwritable as exc:
         raise _unwritable(job, exc) from None
-    return core.limits.check_payload(job.name, body)
+    return Payload(None, checked, core.limits.check_payload(job.name, body), bonds)
 
 
 def _unwritable(job: Job[Any, Any, Any, Any], why: Unwritable) -> ValidationError:
@@ -108,11 +113,12 @@ def _new_job(job: Job[Any, Any, Any, Any], ready: Prepared, id: str | None, payl
     options, head = ready.options, ready.head
     if options.unique is not None:
         return _bound_job(job, options, options.unique, id, payload, when)
+    bonds = payload.bonds
     if id is None:
-        id = make_id()
+        id = make_id() if bonds is None else make_id(route=0)
     elif made_at(id) is None:
         head = encode_head(options, created_at=_wall_clock())
-    return NewJob(id, options.queue, job.name, head, payload.body, options.priority, when.due, when.delay)
+    return NewJob(id, options.queue, job.name, head, payload.body, options.priority, when.due, when.delay, bonds)
 
 
 def _bound_job(
@@ -132,7 +138,7 @@ def _bound_job(
         options.priority,
         when.due,
         when.delay,
-        Bonds(unique=bond),
+        replace(payload.bonds or Bonds(), unique=bond),
     )
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from pydantic_core import SchemaValidator, core_schema, to_json
 
 from flowli.backoff import Backoff
-from flowli.driver import MOST_PARENTS, Millis, OnConflict, UniqueKey, Until
+from flowli.driver import MOST_PARENTS, Bonds, Millis, Need, OnConflict, Rule, UniqueKey, Until
 from flowli.options import BUILT_IN, Options
 from flowli.records import FailureReason, JobError, WaitingFor
 from flowli.rules import EVERY_INSTANT, Rules
@@ -272,6 +272,8 @@ class ScheduleBody:
     last_job_id: str | None = None
     backlog: tuple[Millis, ...] = ()
     """Instants that wait until the last job is settled."""
+    bonds: Bonds | None = None
+    """What each of its jobs draws on."""
     recent: tuple[tuple[Millis, str], ...] = ()
     """The last jobs: instant and id, the latest last."""
     unique: UniqueKey | None = None
@@ -304,6 +306,9 @@ def encode_schedule(body: ScheduleBody) -> bytes:
     """Schedule bytes: a line of JSON, a line of head, then the job's body; what is usual is left out."""
     found: dict[str, Any] = {key: getattr(body, name) for name, key in _SCHEDULE_KEYS.items()}
     found |= {key: value for name, key in _SCHEDULE_EXTRAS.items() if (value := getattr(body, name))}
+    if body.bonds is not None:
+        found["y"] = [[*need.rule, need.key, need.weight] for need in body.bonds.needs]
+        found["g"] = body.bonds.group
     if body.rules != EVERY_INSTANT:
         usual = EVERY_INSTANT._asdict()
         found["x"] = {name: value for name, value in body.rules._asdict().items() if value != usual[name]}
@@ -325,6 +330,7 @@ def decode_schedule(body: bytes) -> ScheduleBody:
         values: dict[str, Any] = {name: found[key] for name, key in _SCHEDULE_KEYS.items()}
         values |= {name: found[key] for name, key in _SCHEDULE_EXTRAS.items() if key in found}
         values["backlog"] = tuple(Millis(int(at)) for at in found.get("b", ()))
+        values["bonds"] = _bonds(found)
         values["recent"] = tuple((Millis(int(at)), str(id)) for at, id in found.get("h", ()))
         values["unique"] = _unique(found["k"]) if "k" in found else None
         return ScheduleBody(**values, rules=_rules(found.get("x", {})), head=head, body=job_body)
@@ -335,6 +341,17 @@ def decode_schedule(body: bytes) -> ScheduleBody:
 def _unique(found: list[Any]) -> UniqueKey:
     key, until, on_conflict, within = found
     return UniqueKey(str(key), Until(until), OnConflict(on_conflict), None if within is None else Millis(int(within)))
+
+
+def _bonds(found: dict[str, Any]) -> Bonds | None:
+    if "y" not in found:
+        return None
+    _of_kind(found, "g", str, NoneType)
+    needs = [
+        Need(Rule(str(limit), at_once, most, span), str(key), int(weight))
+        for limit, at_once, most, span, key, weight in found["y"]
+    ]
+    return Bonds(needs=needs, group=found.get("g"))
 
 
 def _rules(found: dict[str, Any]) -> Rules:

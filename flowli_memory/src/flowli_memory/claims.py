@@ -54,7 +54,7 @@ class ClaimCall:
         replayed = _replay(store, claim, now)
         leases, until = _lease(store, lanes, claim, now) if replayed is None else replayed
         store.pass_on(lanes)
-        next_at, schedule_at = _next_instant(lanes), store.book.next_instant()
+        next_at, schedule_at = _next_instant(store, lanes), store.book.next_instant()
         more = any(_has_more(lane, now) for lane in lanes)
         schedule_is_due = schedule_at is not None and schedule_at <= now
         is_news = bool(leases or more) or (schedule_is_due and not self._schedule_was_due)
@@ -92,13 +92,16 @@ def _keep_house(store: Store, lanes: Sequence[Lane], now: Millis) -> Sequence[Re
     promoted = 0
     for lane in lanes:
         while len(recovered) < _RECOVERED and lane.active.overdue(now):
-            job = lane.active.pop()
+            job = lane.active.first()
+            assert job is not None
+            store.take_back(job, now)
             job.deliveries += 1
             store.hand_back(job)
             recovered.append(Recovered(job.id, lane.queue, job.name, job.deliveries))
         while promoted < _PROMOTED and lane.scheduled.overdue(now):
             store.promote(lane)
             promoted += 1
+    store.reopen(store.throttle.overdue(now), now)
     store.sweep(lanes, now, _SWEPT)
     return recovered
 
@@ -124,6 +127,8 @@ def _lease(store: Store, lanes: Sequence[Lane], claim: Claim, now: Millis) -> tu
         while queued.jobs and len(leases) < limit:
             job = queued.pop()
             rank, ready_at, order, _ = job.entry
+            if job.needs and store.is_barred(job, now):
+                continue
             if len(job.body) > room and leases:
                 queued.add(job, ready_at, order, rank)
                 limit = len(leases)
@@ -147,6 +152,8 @@ def _has_more(lane: Lane, now: Millis) -> bool:
     return any(shelf.overdue(now) for shelf in lane.terminal)
 
 
-def _next_instant(lanes: Sequence[Lane]) -> Millis | None:
+def _next_instant(store: Store, lanes: Sequence[Lane]) -> Millis | None:
     firsts = [shelf.first() for lane in lanes for shelf in (lane.scheduled, lane.active) if shelf.jobs]
-    return min((job.instant for job in firsts if job is not None and job.entry[1] != NEVER), default=None)
+    instants = [job.instant for job in firsts if job is not None and job.instant < NEVER]
+    reopens = store.throttle.next_instant()
+    return min(instants if reopens is None else [*instants, reopens], default=None)

@@ -15,11 +15,13 @@ from flowli.driver import (
     Examination,
     Exchanged,
     Hold,
+    LimitView,
     Millis,
     NewJob,
     Note,
     Overview,
     Renewal,
+    Rule,
     RunnerNote,
     Settlement,
     Slice,
@@ -56,7 +58,9 @@ class MemoryDriver:
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        return frozenset({Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE, Ability.WORKFLOWS})
+        return frozenset(
+            {Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE, Ability.LIMITS, Ability.FAIRNESS, Ability.WORKFLOWS}
+        )
 
     @property
     def process_local(self) -> bool:
@@ -171,3 +175,30 @@ class MemoryDriver:
         store = await self._presence.enter()
         with store.lock:
             return store.notes.page(limit, cursor, self._presence.instant(now))
+
+    async def set_rules(self, rules: Sequence[Rule], *, now: Millis | None = None) -> None:
+        store = await self._presence.enter()
+        with store.lock:
+            instant = self._presence.instant(now)
+            store.reopen(store.throttle.replace(rules), instant)
+
+    async def get_rules(self) -> Sequence[Rule]:
+        store = await self._presence.enter()
+        with store.lock:
+            return sorted(store.throttle.rules.values())
+
+    async def hold(self, limit: str, key: str | None, until: Millis | None, *, now: Millis | None = None) -> None:
+        store = await self._presence.enter()
+        with store.lock:
+            store.throttle.close((limit, key), until)
+            store.reopen([(limit, key)], self._presence.instant(now))
+
+    async def get_limit(self, limit: str, key: str = "", *, now: Millis | None = None) -> LimitView:
+        store = await self._presence.enter()
+        with store.lock:
+            return store.throttle.view(limit, key, self._presence.instant(now))
+
+    async def get_keys(self, limit: str, *, most: int = 100) -> Sequence[str]:
+        store = await self._presence.enter()
+        with store.lock:
+            return store.throttle.keys(limit, most)

@@ -42,7 +42,7 @@ def _settle(store: Store, settlement: Settlement, now: Millis, handed_back: dict
         return Settled.REPEATED if job.settled == token else Settled.LOST
     if state is State.ACTIVE:
         raise ValueError(f"a settlement cannot leave job {id} active; renew its lease instead")
-    job.shelf.remove(job)
+    store.take_back(job, now)
     job.memo = memo
     job.settled = token
     if state is State.SCHEDULED:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 from typing import TypeAlias
 
-from flowli.driver import Millis, QueueView, State, StoredJob, UniqueKey
+from flowli.driver import Millis, Need, QueueView, State, StoredJob, UniqueKey
+from flowli_memory.fairness import Rounds
 
-__all__ = ["NEVER", "Entry", "Job", "Lane", "Shelf"]
+__all__ = ["NEVER", "Entry", "Job", "Lane", "Place", "Ready", "Shelf"]
 
 Entry: TypeAlias = tuple[int, int, int, str]
 """Rank, instant, order, id. The order is unique in a store, so that two entries never compare equal."""
 
+Place: TypeAlias = tuple[str, str | None]
+"""A limit and one of its keys; None stands for all of them."""
+
 NEVER = 1 << 60
-"""Instant of a job that waits for its parents, and of a terminal one that is kept for its children."""
+"""Instant of a job that waits for its parents or under a limit, and of a terminal one that is kept for its children."""
 
 _SLACK = 512
 
@@ -29,11 +33,14 @@ class Job:
         "body",
         "deliveries",
         "entry",
+        "group",
         "head",
         "id",
         "lane",
         "memo",
         "name",
+        "needs",
+        "parked",
         "priority",
         "settled",
         "shelf",
@@ -60,10 +67,14 @@ class Job:
         """The token of the last settlement that was written."""
         self.unique: UniqueKey | None = None
         """The key that it asked for, and may hold."""
+        self.needs: Sequence[Need] = ()
+        self.group: str | None = None
+        self.parked: tuple[Place, Entry] | None = None
+        """The limit under which it waits, and its place among the ready before."""
 
     @property
     def instant(self) -> Millis:
-        """What `StoredJob.due` means in the present state."""
+        """What `StoredJob.due` means in the present state; `NEVER` for one that is parked."""
         return Millis(self.entry[1])
 
     def stored(self, *, with_body: bool) -> StoredJob:
@@ -174,6 +185,69 @@ class Shelf:
         return None if in_heap is None else (in_heap, False)
 
 
+class Ready(Shelf):
+    """The ready jobs of one queue: by priority, and within one round robin over their groups.
+
+    Jobs without a group are one more group, in the order of their entries.
+    """
+
+    __slots__ = ("_rounds",)
+
+    def __init__(self) -> None:
+        super().__init__(State.QUEUED)
+        self._rounds: dict[int, Rounds] = {}
+
+    def add(self, job: Job, instant: int, order: int, rank: int = 0) -> None:
+        if job.group is None:
+            super().add(job, instant, order, rank)
+            return
+        job.shelf = self
+        job.entry = entry = (rank, instant, order, job.id)
+        self.jobs[job.id] = job
+        self._rounds.setdefault(rank, Rounds()).enter(job.group, entry)
+
+    def first(self) -> Job | None:
+        plain, grouped = super().first(), self._first_grouped()
+        return plain if grouped is None or self._is_turn_of(plain, grouped) else grouped
+
+    def pop(self) -> Job:
+        if not self._rounds:
+            return super().pop()
+        plain, grouped = super().first(), self._first_grouped()
+        if grouped is None or self._is_turn_of(plain, grouped):
+            job = super().pop()
+            rounds = self._rounds.get(job.entry[0])
+            if rounds is not None and job.entry[1]:
+                rounds.rest = max(rounds.rest + 1, rounds.present)
+            return job
+        rounds = self._rounds[grouped.entry[0]]
+        rounds.present = max(rounds.present, rounds.waiting[0][0])
+        self._leave(grouped.entry[0])
+        del self.jobs[grouped.id]
+        return grouped
+
+    def _is_turn_of(self, plain: Job | None, grouped: Job) -> bool:
+        """Whether the first of the jobs without a group comes before the first of all groups."""
+        if plain is None or plain.entry[0] != grouped.entry[0]:
+            return plain is not None and plain.entry[0] < grouped.entry[0]
+        return self._rounds[grouped.entry[0]].is_turn_of_rest(plain.entry[1])
+
+    def _first_grouped(self) -> Job | None:
+        while self._rounds:
+            rank = min(self._rounds)
+            _, entry, _ = self._rounds[rank].waiting[0]
+            job = self.jobs.get(entry[3])
+            if job is not None and job.entry is entry:
+                return job
+            self._leave(rank)
+        return None
+
+    def _leave(self, rank: int) -> None:
+        self._rounds[rank].leave()
+        if not self._rounds[rank].waiting:
+            del self._rounds[rank]
+
+
 class Lane:
     """One queue: a shelf for each state."""
 
@@ -182,7 +256,7 @@ class Lane:
     def __init__(self, queue: str) -> None:
         self.queue = queue
         self.scheduled = Shelf(State.SCHEDULED)
-        self.queued = Shelf(State.QUEUED)
+        self.queued = Ready()
         self.active = Shelf(State.ACTIVE)
         self.terminal = [Shelf(State.COMPLETED), Shelf(State.FAILED), Shelf(State.CANCELLED)]
         """The shelves whose instants are expiries."""

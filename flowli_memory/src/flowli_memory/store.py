@@ -25,7 +25,8 @@ from flowli_memory.families import Families
 from flowli_memory.keys import Hold, Keys
 from flowli_memory.notes import Notes
 from flowli_memory.schedules import Book
-from flowli_memory.shelves import NEVER, Job, Lane
+from flowli_memory.shelves import NEVER, Job, Lane, Place
+from flowli_memory.throttle import Throttle
 from flowli_memory.turns import Turns
 from flowli_memory.waiting import Lounge
 
@@ -43,6 +44,7 @@ class Store:
         self.keys = Keys()
         self.families = Families()
         self.notes = Notes()
+        self.throttle = Throttle()
         self.claims: Turns[Sequence[Lease]] = Turns()
         self.served_last: str | None = None
         self.pid: int | None = None
@@ -104,6 +106,36 @@ class Store:
         if job.unique is not None:
             self.keys.release(job.unique, job.id, started=True)
         job.lane.active.add(job, until, next(self._orders))
+        if job.needs:
+            self.throttle.draw(job, now)
+
+    def take_back(self, job: Job, now: int) -> None:
+        """End the lease of a job: it stands on no shelf then, and others may have what it held."""
+        job.shelf.remove(job)
+        if job.needs:
+            self.throttle.give_back(job)
+            self.reopen([(need.rule.limit, need.key) for need in job.needs], now)
+
+    def is_barred(self, job: Job, now: int) -> bool:
+        """Park a job that was the first of the ready and stands on no shelf, if a limit bars it."""
+        place = self.throttle.bar(job, now) if job.needs else None
+        if place is None:
+            return False
+        self.throttle.park(job, place, now)
+        job.lane.scheduled.add(job, NEVER, job.arrival)
+        self.reopen([one for need in job.needs if (one := (need.rule.limit, need.key)) != place], now)
+        return True
+
+    def reopen(self, places: Iterable[Place], now: int) -> None:
+        """Queue what is parked and may fit, each at the place that it had, and wake a waiter for each."""
+        for place in places:
+            for job, (rank, instant, order, _) in self.throttle.admit(place, now):
+                job.shelf.remove(job)
+                job.lane.queued.add(job, instant, order, rank)
+                self.lounge.wake_one(job.lane.queue)
+        alarm = self.throttle.next_instant()
+        if alarm is not None:
+            self.lounge.wake_all_later_than(alarm)
 
     def extend(self, job: Job, until: int) -> None:
         """Move the end of a lease."""
@@ -137,6 +169,7 @@ class Store:
     def finish(self, job: Job, state: State, keep_for: int, now: int, *, unused: bool = False) -> None:
         """Make a job, which stands on no shelf, terminal for as long as it is to be kept, and wake who waits for it.
         ``unused``: it was cancelled while it waited."""
+        self.throttle.unpark(job)
         if job.unique is not None:
             self.keys.release(job.unique, job.id, unused=unused)
         job.asked = False
@@ -234,7 +267,8 @@ class Store:
             lane = self.lanes[queue] = Lane(queue)
         self._jobs[id] = job = Job(id, lane, name, head, body, priority, 0)
         if bonds is not None:
-            job.unique = bonds.unique
+            job.unique, job.needs, job.group = bonds.unique, bonds.needs, bonds.group
+            self.throttle.learn(job.needs)
             if bonds.after and self._await_parents(job, bonds.after, now):
                 job.arrival = next(self._orders)
                 lane.scheduled.add(job, NEVER, job.arrival)
@@ -265,9 +299,10 @@ class Store:
             return Enqueued(Disposition.EXISTING, hold.id, None, Millis(0))
         if unique.on_conflict is OnConflict.KEEP or job.shelf.state not in _WAITING:
             return _standing(job)
-        if unique.on_conflict is OnConflict.RESCHEDULE and job.entry[1] == NEVER:
+        if unique.on_conflict is OnConflict.RESCHEDULE and job.entry[1] == NEVER and not job.parked:
             return _standing(job)
         job.shelf.remove(job)
+        self.throttle.unpark(job)
         instant = _instant(new, now)
         if hold.end is not None:
             instant = Millis(min(instant, hold.end))

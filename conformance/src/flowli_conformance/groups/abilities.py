@@ -9,7 +9,9 @@ from flowli_conformance.suite import Suite
 
 __all__ = ["AbilitySuite"]
 
-_PROVED: frozenset[Ability] = frozenset({Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE, Ability.WORKFLOWS})
+_PROVED: frozenset[Ability] = frozenset(
+    {Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE, Ability.LIMITS, Ability.FAIRNESS, Ability.WORKFLOWS}
+)
 """The abilities that this version of the suite has tests for."""
 
 

@@ -53,6 +53,7 @@ from flowli.driver.messages import (
     Turn,
 )
 from flowli.driver.protocol import Ability, Driver
+from flowli.driver.throttling import LimitView, Need, Rule, Throttles
 
 __all__ = [
     "MOST_PARENTS",
@@ -75,7 +76,9 @@ __all__ = [
     "Finding",
     "Hold",
     "Lease",
+    "LimitView",
     "Millis",
+    "Need",
     "NewJob",
     "Note",
     "OnConflict",
@@ -83,6 +86,7 @@ __all__ = [
     "QueueView",
     "Recovered",
     "Renewal",
+    "Rule",
     "RunnerNote",
     "Seen",
     "Settled",
@@ -92,6 +96,7 @@ __all__ = [
     "State",
     "StoredJob",
     "StoredSchedule",
+    "Throttles",
     "Turn",
     "UniqueKey",
     "Until",

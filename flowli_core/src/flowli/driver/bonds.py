@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from flowli.driver.messages import Millis
+from flowli.driver.throttling import Need
 
 __all__ = ["MOST_PARENTS", "Bonds", "OnConflict", "UniqueKey", "Until"]
 
@@ -70,3 +71,8 @@ class Bonds:
     wakes a runner. A parent that is unknown, or has expired, counts as ended. The records of the others are kept until
     this job is terminal or gone, and from then on for what is left of their own ``keep_for``. Jobs of one call are
     stored in its order: parents come before their child."""
+    needs: Sequence[Need] = ()
+    """Limits that it draws on while it is leased, each once. For drivers with `Ability.LIMITS`."""
+    group: str | None = None
+    """Jobs of one queue and priority are served round robin over their groups; those without one are one more group.
+    For drivers with `Ability.FAIRNESS`."""

@@ -116,8 +116,8 @@ class Enqueued(NamedTuple):
     """``id`` is the job that now stands for the request; ``state`` and ``due`` are its own as of this call.
 
     ``due`` is the instant it is or was to be ready: ``now`` for one that was queued at once. For an EXISTING job that
-    is no longer scheduled or queued, and for one that waits for parents, it is 0. ``state`` is None where a unique key
-    outlived the record of its job.
+    is no longer scheduled or queued, and for one that waits for parents or under a limit, it is 0. ``state`` is None
+    where a unique key outlived the record of its job.
     """
 
     disposition: Disposition
@@ -243,7 +243,8 @@ class StoredJob:
     priority: int
     due: Millis | None
     """The instant of SCHEDULED, since when QUEUED is ready (0: handed back), the deadline of ACTIVE, the expiry of a
-    terminal one. None for SCHEDULED: it waits for parents; for a terminal one: it is kept for its children."""
+    terminal one. None for SCHEDULED: it waits for parents, or is parked under a limit; for a terminal one: it is kept
+    for its children."""
     token: int
     """Of the last lease; 0 before the first."""
     deliveries: int
