@@ -35,6 +35,9 @@ Listener = Callable[[E], Awaitable[None] | None]
 logger: logging.Logger = logging.getLogger("flowli.runner")
 logger.addHandler(logging.NullHandler())
 
+# Looked up once: reading a member of an enumeration takes Python 3.11 several times as long as reading a name.
+_COMPLETE = Move.COMPLETE
+
 
 class Journal:
     """The listeners of one runner. They are called one after the other, in order, beside the jobs."""
@@ -115,7 +118,7 @@ class Journal:
 
     def written(self, verdict: Verdict) -> None:
         """A settlement is in the store: say so."""
-        if verdict.move is Move.COMPLETE and not self.is_heard:
+        if verdict.move is _COMPLETE and not self.is_heard:
             return
         _log(verdict)
         if self._listeners:

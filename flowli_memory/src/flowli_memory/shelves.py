@@ -138,7 +138,7 @@ class Shelf:
         """Take a job off, wherever it stands."""
         jobs = self.jobs
         del jobs[job.id]
-        if self.places > 2 * len(jobs) + _SLACK:
+        if len(self._run) + len(self._heap) > 2 * len(jobs) + _SLACK:
             self._run = deque(sorted(job.entry for job in jobs.values()))
             self._heap = []
 
@@ -149,6 +149,14 @@ class Shelf:
 
     def pop(self) -> Job:
         """Take the first job off."""
+        run = self._run
+        if run and not self._heap:  # as nearly always: nothing to merge
+            entry = run[0]
+            job = self.jobs.get(entry[3])
+            if job is not None and job.entry is entry:
+                run.popleft()
+                del self.jobs[entry[3]]
+                return job
         ahead = self._ahead()
         if ahead is None:
             raise LookupError("the shelf is empty")
