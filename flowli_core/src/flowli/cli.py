@@ -1,51 +1,65 @@
-"""The command line: ``flowli runner pkg.module:flowli``, ``flowli doctor pkg.module:flowli``.
+"""The command line: its commands under one name, and the two that began it, ``flowli runner`` and ``flowli doctor``.
 
-It finds a runtime by name, configures logging and turns outcomes into exit statuses: 0 finished, drained or healthy, 1
-not healthy, 2 usage or import error, 3 store unreachable, 4 a handler had to be abandoned. It refuses to know what a
-runner does, and what makes a store healthy.
+It configures logging and turns outcomes into exit statuses (`flowli.cli_target`). It refuses to know what a runner
+does, and what makes a store healthy.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Coroutine, Mapping
-from types import FunctionType, ModuleType
-from typing import Annotated, Any, TypeGuard
+from typing import Annotated, Any
 
 import typer
 
+from flowli import cli_acts, cli_reads, cli_schedules
+from flowli.cli_target import NEGATIVE, App, find_runtime, refuse, settings
 from flowli.doctor import checkup
 from flowli.durations import parse_span
 from flowli.errors import DriverError, DriverUnavailable, FlowliError
 from flowli.processes import ABANDONED, UNREACHABLE, USAGE, Processes, end_with_parent, own_number
 from flowli.runner import Runner
-from flowli.runtime import Flowli
 
-__all__ = ["app", "doctor", "find_runtime", "runner"]
+__all__ = ["app", "configure", "doctor", "runner"]
 
-_UNHEALTHY, _USAGE, _UNREACHABLE, _ABANDONED = 1, USAGE, UNREACHABLE, ABANDONED
-
-_Where = Annotated[
-    str, typer.Argument(metavar="APP", envvar="FLOWLI_APP", help="The runtime, as pkg.module:attribute.")
-]
+_UNHEALTHY, _USAGE, _UNREACHABLE, _ABANDONED = NEGATIVE, USAGE, UNREACHABLE, ABANDONED
 
 app: typer.Typer = typer.Typer(
     name="flowli",
-    help="Typed jobs: run what was enqueued, and look after the store.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"auto_envvar_prefix": "FLOWLI"},
 )
+
+
+@app.callback()
+def configure(context: typer.Context) -> None:
+    """Typed jobs: run what was enqueued, and look after the store."""
+    context.default_map = settings()
+
+
+app.command()(cli_reads.jobs)
+app.command()(cli_reads.counts)
+app.command("list")(cli_reads.list_jobs)
+app.command()(cli_reads.show)
+app.command()(cli_acts.enqueue)
+app.command()(cli_acts.retry)
+app.command()(cli_acts.cancel)
+app.command()(cli_acts.delete)
+app.command()(cli_reads.acts)
+app.add_typer(cli_schedules.schedules, name="schedules")
+app.command()(cli_reads.check)
+app.command()(cli_reads.health)
+app.command("version")(cli_reads.versions)
 
 
 @app.command()
 def runner(
-    where: _Where,
+    where: App = None,
     concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, help="Handlers in flight.")] = 100,
     queues: Annotated[
         str | None, typer.Option(help="Names, comma-separated, served in this order; all if not given.")
@@ -64,11 +78,13 @@ def runner(
     flowli = find_runtime(where)
     core = flowli.__flowli__
     if core.hub is None:
-        raise _refusal(_USAGE, f"{where} has no driver, so there is nothing to run. Pass driver= to {core.name}(...).")
+        raise refuse(
+            _USAGE, f"{core.name} has no driver, so there is nothing to run. Pass driver= to {core.name}(...)."
+        )
     if core.process_local:
-        raise _refusal(
+        raise refuse(
             _USAGE,
-            f"{where} keeps its jobs in this process ({core.driver_name}): a runner in another process would never "
+            f"{core.name} keeps its jobs in this process ({core.driver_name}): a runner in another process would never "
             f"see one. Use RedisDriver, or Runner(...) inside the process that enqueues.",
         )
     names = None if queues is None else [name.strip() for name in queues.split(",") if name.strip()]
@@ -80,14 +96,14 @@ def runner(
             raise typer.Exit(_run_processes(where, options, processes, grace))
         _run(_work(worker, grace))
     except DriverError as exc:
-        raise _refusal(_UNREACHABLE, str(exc)) from None
+        raise refuse(_UNREACHABLE, str(exc)) from None
     except FlowliError as exc:
-        raise _refusal(_USAGE, str(exc)) from None
+        raise refuse(_USAGE, str(exc)) from None
 
 
-def _run_processes(where: str, options: Mapping[str, object], count: int, grace: str) -> int:
+def _run_processes(where: str | None, options: Mapping[str, object], count: int, grace: str) -> int:
     """As many processes of the same command; the parent has looked at the runtime, and needs it no more."""
-    command = [sys.executable, "-m", "flowli", "runner", where]
+    command = [sys.executable, "-m", "flowli", "runner", *([where] if where else [])]
     command += [str(part) for option in options.items() if option[1] is not None for part in option]
     grace_s = parse_span(grace, what="grace").total_seconds()
 
@@ -118,7 +134,7 @@ async def _work(worker: Runner, grace: str) -> None:
 
 @app.command()
 def doctor(
-    where: _Where,
+    where: App = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="A warning is not healthy either.")] = False,
 ) -> None:
@@ -127,13 +143,13 @@ def doctor(
 
     flowli = find_runtime(where)
     if flowli.__flowli__.hub is None:
-        raise _refusal(_USAGE, f"{where} has no driver, so there is no store to look at.")
+        raise refuse(_USAGE, f"{flowli.__flowli__.name} has no driver, so there is no store to look at.")
     try:
         found = asyncio.run(checkup(flowli))
     except DriverUnavailable as exc:
-        raise _refusal(_UNREACHABLE, str(exc)) from None
+        raise refuse(_UNREACHABLE, str(exc)) from None
     except DriverError as exc:  # a store that is refused was reached
-        raise _refusal(_UNHEALTHY, str(exc)) from None
+        raise refuse(_UNHEALTHY, str(exc)) from None
     healthy = found.healthy and not (strict and found.findings)
     if as_json:
         typer.echo(cli_doctor.as_json(found, healthy=healthy))
@@ -143,42 +159,11 @@ def doctor(
         raise typer.Exit(_UNHEALTHY)
 
 
-def find_runtime(where: str) -> Flowli[Any]:
-    """The runtime that ``pkg.module:attribute`` names, or that the function of this name makes. Ends the process with
-    status 2 where there is none, and says which there are."""
-    module_name, _, attribute = where.partition(":")
-    module = _import(module_name)
-    found = getattr(module, attribute, None) if attribute else None
-    if isinstance(found, FunctionType):
-        found = found()
-    if _is_runtime(found):
-        return found
-    known = ", ".join(f"{module_name}:{name}" for name, value in vars(module).items() if _is_runtime(value))
-    raise _refusal(_USAGE, f"{where!r} is no runtime. In this module: {known or 'none'}.")
-
-
-def _import(name: str) -> ModuleType:
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        return importlib.import_module(name)
-    except Exception as exc:
-        if isinstance(exc, ModuleNotFoundError) and exc.name and f"{name}.".startswith(f"{exc.name}."):
-            advice = "APP is pkg.module:attribute, from the current directory."
-            raise _refusal(_USAGE, f"There is no module {name!r} here. {advice}") from None
-        traceback.print_exc()
-        raise _refusal(_USAGE, f"The module {name!r} could not be imported; the traceback is above.") from None
-
-
-def _is_runtime(value: object) -> TypeGuard[Flowli[Any]]:
-    return isinstance(value, Flowli)
-
-
 def _configure_logging(level: str, which: str) -> None:
     """``which`` stands in front of each message: a process among several."""
     number = logging.getLevelNamesMapping().get(level.upper())
     if number is None:
-        raise _refusal(_USAGE, f"There is no log level {level!r}. Levels: debug, info, warning, error.")
+        raise refuse(_USAGE, f"There is no log level {level!r}. Levels: debug, info, warning, error.")
     handler: logging.Handler
     if sys.stderr.isatty():
         from rich.console import Console  # a tenth of a runner's start, and of no use to one whose log is a file
@@ -191,8 +176,3 @@ def _configure_logging(level: str, which: str) -> None:
         form = f"%(asctime)s %(levelname)-7s {which}%(message)s"
         handler.setFormatter(logging.Formatter(form, datefmt="%H:%M:%S"))
     logging.basicConfig(level=number, handlers=[handler])
-
-
-def _refusal(status: int, message: str) -> typer.Exit:
-    typer.echo(f"flowli: {message}", err=True)
-    return typer.Exit(status)
