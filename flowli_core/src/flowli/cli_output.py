@@ -9,13 +9,14 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from pydantic_core import from_json, to_json
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 __all__ = ["as_plain", "emit", "emit_lines", "pairs", "say", "table"]
 
@@ -55,12 +56,17 @@ def say(text: str) -> None:
     typer.echo(text, err=True)
 
 
+# Rich is imported by what prints with it: a runner whose log is a file starts without.
 def _console() -> Console:
+    from rich.console import Console
+
     return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Rows under their names."""
+    from rich.table import Table
+
     shown = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         shown.add_row(*(_cell(value) for value in row))
@@ -69,6 +75,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 def pairs(found: Mapping[str, Any]) -> None:
     """A record, a field on each line; what is not there is left out."""
+    from rich.table import Table
+    from rich.text import Text
+
     shown = Table.grid(padding=(0, 2))
     for name, value in found.items():
         if value not in (None, "", (), []):
@@ -77,6 +86,8 @@ def pairs(found: Mapping[str, Any]) -> None:
 
 
 def _cell(value: Any) -> Text:
+    from rich.text import Text
+
     match value:
         case None:
             return Text("")
