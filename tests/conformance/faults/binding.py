@@ -29,7 +29,6 @@ class _Pinless(Families):
 @caught_by(
     "test_a_parent_that_keeps_nothing_is_kept_for_its_child",
     "test_a_parent_is_kept_while_its_child_waits_for_others",
-    "test_a_parent_that_has_ended_before_is_kept_from_then_on[completed]",
 )
 class KeepsNoParents(Faulty):
     """A child finds nothing of what it waited for."""

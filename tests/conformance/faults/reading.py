@@ -228,12 +228,12 @@ class TellsOfNoSchedule(Faulty):
 @caught_by(
     "test_the_driver_and_its_test_class_declare_the_same_abilities", "test_every_ability_is_one_that_the_suite_proves"
 )
-class BoastsOfWorkflows(Faulty):
+class BoastsOfJoins(Faulty):
     """An ability is declared that no test has seen."""
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        return frozenset({Ability.WORKFLOWS})
+        return frozenset({Ability.JOIN})
 
 
 @caught_by("test_an_empty_store_is_sound", "test_a_store_with_jobs_in_every_state_is_sound")
