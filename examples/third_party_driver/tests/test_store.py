@@ -221,6 +221,25 @@ async def test_a_twin_finds_the_file_from_another_directory(tmp_path: Path, monk
     assert str(driver.twin()) == str(driver) == f"sqlite {tmp_path / 'jobs.db'}"
 
 
+@pytest.mark.parametrize(
+    ("damage", "code"),
+    [
+        ("UPDATE counts SET number = number + 1", "count"),
+        ("UPDATE jobs SET state = 'somewhere'", "unreachable"),
+        ("UPDATE jobs SET state = 'active'", "no-token"),
+        ("UPDATE marks SET value = -1 WHERE name = 'token'", "token-above-mark"),
+    ],
+)
+async def test_damage_is_found_by_an_examination(driver: SQLiteDriver, path: Path, damage: str, code: str) -> None:
+    await driver.enqueue([NewJob("a", "default", "greet", b"1", b'"Ada"')])
+    assert (await driver.examine()).findings == []
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(damage)
+        db.commit()
+    found = (await driver.examine()).findings
+    assert {one.code for one in found} == {code}
+
+
 async def test_a_runner_executes_what_is_enqueued(path: Path) -> None:
     async with App(context=None, driver=SQLiteDriver(path)) as app, Runner(app):
         handle = await app.greet.enqueue("Sam")

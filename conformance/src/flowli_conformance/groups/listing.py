@@ -100,6 +100,18 @@ class ListSuite(Suite):
                 f"in pieces of {limit} every job is met exactly once, also where many share an instant"
             )
 
+    async def test_a_job_that_was_cancelled_and_came_again_at_once_is_listed_once(self, bench: Bench) -> None:
+        ids = [job.id for job in new_jobs(6)]
+        again = [ids[1], ids[3]]
+        await bench.enqueue(*new_jobs(6))
+        await bench.cancel(*again, keep_for=0)
+        await bench.enqueue(*(new_job(id) for id in again))
+        order = [*(id for id in ids if id not in again), *again]
+        for limit in (1, 2, 3, 100):
+            assert await _walk(bench, State.QUEUED, queue=new_job("a").queue, limit=limit) == order, (
+                f"in pieces of {limit}: what a deleted job left behind, at the same instant, is not the job that came"
+            )
+
     @_STATES
     async def test_a_piece_has_no_more_than_its_limit(self, bench: Bench, state: State) -> None:
         await _crowd(bench, state, 10)

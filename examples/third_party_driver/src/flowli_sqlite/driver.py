@@ -14,6 +14,7 @@ from flowli.driver import (
     Changed,
     Claim,
     Enqueued,
+    Examination,
     Exchanged,
     Hold,
     Millis,
@@ -30,7 +31,7 @@ from flowli.driver import (
     Turn,
 )
 from flowli.errors import DriverClosed, DriverUnavailable
-from flowli_sqlite import claims, deeds, records, schedules, views
+from flowli_sqlite import claims, deeds, examining, records, schedules, views
 from flowli_sqlite.connection import Connection
 from flowli_sqlite.session import Session, pauses
 
@@ -61,7 +62,7 @@ class SQLiteDriver:
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        return frozenset({Ability.AUDIT, Ability.UNIQUE})
+        return frozenset({Ability.EXAMINE, Ability.AUDIT, Ability.UNIQUE})
 
     @property
     def process_local(self) -> bool:
@@ -184,6 +185,9 @@ class SQLiteDriver:
 
     async def list_notes(self, *, limit: int, cursor: str | None = None, now: Millis | None = None) -> Slice[Note]:
         return await self._use().read(lambda db, at: deeds.list_notes(db, at, limit, cursor), now)
+
+    async def examine(self, *, now: Millis | None = None) -> Examination:
+        return await self._use().read(examining.examine, now)
 
     def _use(self) -> Session:
         if self._session is None:

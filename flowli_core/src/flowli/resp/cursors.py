@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 __all__ = ["Cursor", "check_limit", "decode", "encode"]
 
+_LANE = re.compile(r"(R|L[0-9]{0,4})?")
 _SCORE = re.compile(r"(-?[0-9]{1,20})?")
 
 
@@ -43,7 +44,7 @@ def decode(text: str, kind: str, scope: str | None) -> Cursor:
     try:
         fields: Any = json.loads(base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True))
         cursor = Cursor(*fields)
-        known = (cursor.kind, cursor.scope) == (kind, scope) and cursor.lane in {"", "L", "R"}
+        known = (cursor.kind, cursor.scope) == (kind, scope) and _LANE.fullmatch(cursor.lane)
         if known and _SCORE.fullmatch(cursor.score) and _is_text(cursor.queue, cursor.key):
             return cursor
     except (ValueError, TypeError):

@@ -73,7 +73,7 @@ async def _check_confirmation(
     try:
         await transport.run([confirmation.probe], writes=False, waits=confirmation.seconds)
     except DriverError as error:
-        if type(error) is not DriverError:
+        if type(error) not in {DriverError, Denied}:
             raise
         raise confirmation.impossible(facts, where) from None
 

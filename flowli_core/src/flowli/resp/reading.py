@@ -84,13 +84,14 @@ async def list_jobs(
 async def _standing(
     space: Namespace, page: Sequence[Cursor], state: State, now: Millis | None, met: set[str]
 ) -> list[StoredJob]:
-    """The jobs of a page that are still what it says. An element that a deleted id left behind has another instant."""
+    """The jobs of a page that are still what it says. An element that a deleted id left behind has another instant, or
+    its job stands behind it."""
     jobs = await get_jobs(space, [place.key for place in page], now=now, bodies=False)
     kept: list[StoredJob] = []
     for place, job in zip(page, jobs, strict=True):
         if job is None or job.state is not state or job.queue != place.queue or job.id in met:
             continue
-        if place.lane == "L" and job.due != int(place.score):
+        if place.lane[:1] == "L" and (place.lane != "L" or job.due != int(place.score)):
             continue
         met.add(job.id)
         kept.append(job)
@@ -101,7 +102,7 @@ async def _page(space: Namespace, at: Cursor, limit: int, now: Millis | None) ->
     if at.kind == "A":
         return await _active_page(space, at, limit)
     if at.kind == "Q":
-        args: list[Arg] = [instant(now), 0, limit, at.lane, at.score, at.key]
+        args: list[Arg] = [instant(now), 1, at.queue, limit, at.lane, at.score, at.key]
         flat = await space.one(script("queued").call(space.keys, [at.queue], args), writes=False)
         return [
             at._replace(lane=flat[i].decode(), score=flat[i + 1].decode(), key=flat[i + 2].decode())
