@@ -73,4 +73,4 @@ def test_every_endless_loop_ends() -> None:
         "at <= #list",
     )
     endless = [(name, line) for name, line in loops if not any(bound in line for bound in allowed)]
-    assert endless == [("queued.lua", "while true do")], "which looks at the elements of one millisecond"
+    assert endless == [("queued.lua", "while true do")] * 2, "which look at the elements of one millisecond"
