@@ -17,6 +17,7 @@ from tests.conformance.faults import (
     acting,
     binding,
     claiming,
+    pausing,
     reading,
     settling,
     sharing,
@@ -30,7 +31,7 @@ from tests.conformance.faults.stubs import OpensOnly, Stub
 
 __all__ = ["FAULTS", "MODULES", "groups_of"]
 
-MODULES = (acting, binding, claiming, reading, settling, sharing, storing, throttling, torn, waiting)
+MODULES = (acting, binding, claiming, pausing, reading, settling, sharing, storing, throttling, torn, waiting)
 """Imported for the faults that they list."""
 
 

@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ["attempts.md", "chains.md", "dead-letters.md", "limits.md", "schedules.md", "security.md", "unique.md"]
+PAGES = [
+    "attempts.md",
+    "chains.md",
+    "dead-letters.md",
+    "limits.md",
+    "queues.md",
+    "schedules.md",
+    "security.md",
+    "unique.md",
+]
 PROGRAMS = [
     pytest.param(program, id=f"{page}-{number}")
     for page in PAGES

@@ -16,9 +16,8 @@ class TestMemory(DriverSuite):
     abilities: ClassVar[Collection[Ability]] = [
         Ability.AUDIT,
         Ability.EXAMINE,
+        Ability.PAUSES,
         Ability.UNIQUE,
-        Ability.LIMITS,
-        Ability.FAIRNESS,
         Ability.WORKFLOWS,
     ]
 

@@ -24,7 +24,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 class TestCluster(DriverSuite):
-    abilities: ClassVar[Collection[Ability]] = [Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE, Ability.WORKFLOWS]
+    abilities: ClassVar[Collection[Ability]] = [
+        Ability.AUDIT,
+        Ability.EXAMINE,
+        Ability.PAUSES,
+        Ability.PROGRESS,
+        Ability.UNIQUE,
+        Ability.WORKFLOWS,
+    ]
 
     @pytest.fixture
     def make_driver(self, cluster: Cluster) -> Callable[[], RedisDriver]:
@@ -38,7 +45,14 @@ class TestCluster(DriverSuite):
 
 
 class TestPartitions(DriverSuite):
-    abilities: ClassVar[Collection[Ability]] = [Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE, Ability.WORKFLOWS]
+    abilities: ClassVar[Collection[Ability]] = [
+        Ability.AUDIT,
+        Ability.EXAMINE,
+        Ability.PAUSES,
+        Ability.PROGRESS,
+        Ability.UNIQUE,
+        Ability.WORKFLOWS,
+    ]
 
     @pytest.fixture
     def make_driver(self, cluster: Cluster) -> Callable[[], RedisDriver]:

@@ -15,7 +15,14 @@ from tests.support.servers import ValkeyServer
 
 
 class TestRedisPy(DriverSuite):
-    abilities: ClassVar[Collection[Ability]] = [Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE, Ability.WORKFLOWS]
+    abilities: ClassVar[Collection[Ability]] = [
+        Ability.AUDIT,
+        Ability.EXAMINE,
+        Ability.PAUSES,
+        Ability.PROGRESS,
+        Ability.UNIQUE,
+        Ability.WORKFLOWS,
+    ]
 
     @pytest.fixture
     def make_driver(self, valkey_server: ValkeyServer) -> Callable[[], RedisDriver]:

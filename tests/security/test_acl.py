@@ -86,7 +86,14 @@ class _Small(
 ):
     """What reaches the server: the other groups are about what is on this side of it."""
 
-    abilities: ClassVar[Collection[Ability]] = [Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE, Ability.WORKFLOWS]
+    abilities: ClassVar[Collection[Ability]] = [
+        Ability.AUDIT,
+        Ability.EXAMINE,
+        Ability.PAUSES,
+        Ability.PROGRESS,
+        Ability.UNIQUE,
+        Ability.WORKFLOWS,
+    ]
 
 
 @pytest.mark.slow

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from flowli_conformance.groups.listing import ListSuite
     from flowli_conformance.groups.order import OrderSuite
     from flowli_conformance.groups.outcomes import OutcomesSuite
+    from flowli_conformance.groups.pauses import PauseSuite
+    from flowli_conformance.groups.progress import ProgressSuite
     from flowli_conformance.groups.rates import RateSuite
     from flowli_conformance.groups.records import RecordsSuite
     from flowli_conformance.groups.recovery import RecoverySuite
@@ -60,6 +62,8 @@ __all__ = [
     "ListSuite",
     "OrderSuite",
     "OutcomesSuite",
+    "PauseSuite",
+    "ProgressSuite",
     "RateSuite",
     "RecordsSuite",
     "RecoverySuite",
@@ -96,6 +100,8 @@ _HOMES = {
     "OrderSuite": "groups.order",
     "OutcomesSuite": "groups.outcomes",
     "RateSuite": "groups.rates",
+    "PauseSuite": "groups.pauses",
+    "ProgressSuite": "groups.progress",
     "RecordsSuite": "groups.records",
     "RecoverySuite": "groups.recovery",
     "ReplaySuite": "groups.replay",

@@ -18,6 +18,8 @@ from flowli_conformance.groups.limits import LimitSuite
 from flowli_conformance.groups.listing import ListSuite
 from flowli_conformance.groups.order import OrderSuite
 from flowli_conformance.groups.outcomes import OutcomesSuite
+from flowli_conformance.groups.pauses import PauseSuite
+from flowli_conformance.groups.progress import ProgressSuite
 from flowli_conformance.groups.rates import RateSuite
 from flowli_conformance.groups.records import RecordsSuite
 from flowli_conformance.groups.recovery import RecoverySuite
@@ -58,6 +60,8 @@ class DriverSuite(
     UniqueSuite,
     WorkflowSuite,
     AuditSuite,
+    ProgressSuite,
+    PauseSuite,
     AbilitySuite,
 ):
     """Every promise of `flowli.driver.Driver`. A subclass provides ``make_driver``; see `Suite`."""

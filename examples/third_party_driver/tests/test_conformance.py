@@ -15,7 +15,7 @@ from flowli_conformance import DriverSuite
 
 
 class TestSQLiteDriver(DriverSuite):
-    abilities: ClassVar[Collection[Ability]] = [Ability.EXAMINE, Ability.AUDIT, Ability.UNIQUE]
+    abilities: ClassVar[Collection[Ability]] = [Ability.AUDIT, Ability.EXAMINE, Ability.PAUSES, Ability.UNIQUE]
 
     @pytest.fixture
     def make_driver(self, tmp_path: Path) -> Callable[[], Driver]:

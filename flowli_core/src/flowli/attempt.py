@@ -5,14 +5,16 @@ It refuses to know who executes it: `run`, a runner and a test kit all set the s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowli.durations import parse_span
-from flowli.errors import StrategyError
+from flowli.errors import StrategyError, ValidationError
+from flowli.wire import encode_progress
 
 if TYPE_CHECKING:
     from flowli.bound import BoundJob
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from flowli.runtime import Flowli
 
 __all__ = ["Attempt", "Cancel", "Retry", "Snooze", "current", "current_attempt"]
+
+_MOST_MESSAGE = 2_000
 
 _I = TypeVar("_I")
 _M = TypeVar("_M")
@@ -41,10 +45,31 @@ class Attempt:
     deadline: datetime | None
     """When the timeout passes; None for no bound."""
     flowli: Flowli[Any]
+    _report: Callable[[bytes], None] | None = field(default=None, repr=False)
+
+    def progress(self, fraction: float, message: str = "") -> Awaitable[None]:
+        """Say how far the work is, from 0 to 1, and what is being done, for ``handle.progress()``.
+
+        It does not wait for the store and never fails a handler: the newest report is sent within half a second.
+        Awaiting it gives way to other tasks; a ``def`` handler calls it and leaves it. Under `run` nothing is sent.
+        ValidationError for a number out of bounds.
+        """
+        if isinstance(fraction, bool) or not 0 <= fraction <= 1:
+            raise ValidationError(f"progress takes a fraction from 0 to 1; got {fraction!r}.")
+        if self._report is not None:
+            self._report(encode_progress(fraction, message[:_MOST_MESSAGE]))
+        return _GiveWay()
 
     def use(self, job: Job[Any, _I, _M, _R], /) -> BoundJob[_I, _M, _R]:
         """Bind another job of the same runtime: enqueues a follow-up without importing the runtime."""
         return self.flowli.use(job)
+
+
+class _GiveWay:
+    """What `Attempt.progress` returns."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return asyncio.sleep(0).__await__()
 
 
 current: ContextVar[Callable[[], Attempt]] = ContextVar("flowli_attempt")

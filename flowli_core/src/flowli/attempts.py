@@ -170,7 +170,7 @@ class Attempts:
             with suppress(RuntimeError):  # a loop that was closed meanwhile bounds nothing
                 loop.call_soon_threadsafe(bound)
 
-        return Turnstile(self._execution.threads, lambda: self._deadlines.discard(hold), begin)
+        return Turnstile(self._execution.pool_of(ready.job), lambda: self._deadlines.discard(hold), begin)
 
     async def _gather(self, ready: Ready) -> Verdict | None:
         """The input of a step of a chain. Where it cannot be read now, the step goes back as it came."""

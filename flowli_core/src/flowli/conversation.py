@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flowli.driver import Claim, Driver, Exchanged, Hold, Lease, Millis, Settled, Settlement, Turn
@@ -18,6 +18,7 @@ from flowli.ids import make_id
 from flowli.journal import Journal, is_being_cancelled, logger
 from flowli.repeat import wait_before
 from flowli.settle import Verdict, hand_back
+from flowli.shares import Shares
 
 __all__ = ["Conversation", "Terms"]
 
@@ -40,6 +41,8 @@ class Terms:
     queues: tuple[str, ...] | None
     lease_for: Millis
     poll: Millis
+    weights: Mapping[str, int] | None = None
+    """Of the queues; None: they are served strictly in their order."""
 
 
 class Conversation:
@@ -60,6 +63,7 @@ class Conversation:
         self._started = started
         self._settled = settled
         self._turn = Turn(make_id(), 0)
+        self._shares = None if terms.weights is None else Shares(terms.weights)
         self._outbox: list[Verdict] = []
         self._unsure: set[tuple[str, int]] = set()
         self._unanswered: Claim | None = None
@@ -137,12 +141,14 @@ class Conversation:
         """The next claim; 0 keeps house only. One that broke off is repeated: it may have leased."""
         if self._unanswered is not None:
             return replace(self._unanswered, wait=Millis(0))
-        terms = self._terms
+        terms, queues = self._terms, self._terms.queues
+        if self._shares is not None and limit > 0:
+            queues, limit = self._shares.next(limit)
         self._turn = Turn(self._turn.sender, self._turn.number + 1)
         return Claim(
             runner=terms.runner,
             turn=self._turn,
-            queues=terms.queues,
+            queues=queues,
             limit=min(limit, _MOST_CLAIMED),
             lease_for=terms.lease_for,
             wait=wait,
@@ -169,6 +175,8 @@ class Conversation:
             self._unanswered = None
             self._hear(answer)
             if answer.leases:
+                if self._shares is not None:
+                    self._shares.charge(claim.queues or (), [lease.queue for lease in answer.leases])
                 self._started(answer.leases, self._end_of(answer, sent_at))
         return answer
 

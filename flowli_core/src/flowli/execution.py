@@ -11,13 +11,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError as PydanticError
 
 from flowli.attempt import Attempt, Cancel, Snooze, current
+from flowli.children import Children
 from flowli.core import Core
-from flowli.driver import Lease, Millis, StoredJob
+from flowli.driver import Hold, Lease, Millis, StoredJob
 from flowli.durations import LONGEST_SPAN, millis_to_instant, to_millis
 from flowli.errors import FlowliError
 from flowli.handler import call_handler
@@ -29,9 +30,6 @@ from flowli.schema import Unwritable, dump_json, issues_of, refuse
 from flowli.sealed import seal_result
 from flowli.settle import Case, Verdict, cancel, complete, expire, fail, give_up, park, snooze, wait_for_parents
 from flowli.wire import Gather, Head, Memo, Unreadable, decode_head, decode_memo, split_body
-
-if TYPE_CHECKING:
-    from flowli.runtime import Flowli
 
 __all__ = ["Execution", "Ready"]
 
@@ -46,16 +44,16 @@ _NOTHING = Memo()
 class Ready:
     """A lease that this runner can execute; one with ``gather``, once `Execution.gather` has given it its input."""
 
-    __slots__ = ("_attempt", "_flowli", "bounded_from", "case", "gather", "input", "job", "meta", "parents")
+    __slots__ = ("_attempt", "_execution", "bounded_from", "case", "gather", "input", "job", "meta", "parents")
 
-    def __init__(self, job: Job[Any, Any, Any, Any], case: Case, input: Any, meta: Any, flowli: Flowli[Any]) -> None:
+    def __init__(self, job: Job[Any, Any, Any, Any], case: Case, input: Any, meta: Any, execution: Execution) -> None:
         self.job: Job[Any, Any, Any, Any] = job
         self.case: Case = case
         self.input: Any = input
         self.meta: Any = meta
         self.bounded_from: Millis = case.started_at
         """What the timeout counts from."""
-        self._flowli = flowli
+        self._execution = execution
         self._attempt: Attempt | None = None
         self.gather: Gather | None = None
         self.parents: int = 0
@@ -70,20 +68,29 @@ class Ready:
                 number=self.case.number,
                 token=lease.token,
                 deadline=None if timeout is None else millis_to_instant(Millis(self.bounded_from + timeout)),
-                flowli=self._flowli,
+                flowli=self._execution.core.flowli,
+                _report=self.report,
             )
         return self._attempt
+
+    def report(self, note: bytes) -> None:
+        """Say how far the handler is, from any thread."""
+        lease = self.case.lease
+        self._execution.report(Hold(lease.queue, lease.id, lease.token), note)
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How one runner executes leases. ``now`` is the store's clock as the runner knows it."""
+    """How one runner executes leases. ``now`` is the store's clock as the runner knows it; ``report`` takes what a
+    handler says of its progress, from any thread."""
 
     core: Core
     threads: Executor
+    children: Children
     now: Callable[[], Millis]
     read: Callable[[Sequence[str]], Awaitable[Sequence[StoredJob | None]]]
     """Jobs by id, repeated while the store is away."""
+    report: Callable[[Hold, bytes], None]
     random: Callable[[], float] = random.random
 
     def prepare(self, lease: Lease) -> Ready | Verdict:
@@ -111,7 +118,7 @@ class Execution:
         input_json, meta_json = split_body(lease.body)
         if head.gather is None:
             return self._validated(job, case, input_json, meta_json)
-        ready = Ready(job, case, None, None, self.core.flowli)
+        ready = Ready(job, case, None, None, self)
         ready.gather, ready.parents = head.gather, head.parents
         return ready
 
@@ -151,16 +158,15 @@ class Execution:
             return park(case, str(exc), FailureReason.UNKNOWN, now)
         except Exception as exc:  # a validator's own, on the way to the handler: a failure as any other
             return self.fail(job, case, exc)
-        return Ready(job, case, input, meta, self.core.flowli)
+        return Ready(job, case, input, meta, self)
 
     async def execute(self, ready: Ready, threads: Executor | None = None) -> Verdict:
         """Call the handler and judge the outcome. Cancellation passes through. A ``def`` handler gets one of
         ``threads``, by default the runner's."""
         job, case = ready.job, ready.case
         current.set(ready.attempt)
-        threads = threads or self.threads
         try:
-            value = await call_handler(job, ready.input, ready.meta, context=self.core.context, threads=threads)
+            value = await self._call(ready, threads or self.pool_of(job))
         except Cancel as exc:
             return cancel(case, self.now(), exc)
         except Snooze as exc:
@@ -168,6 +174,16 @@ class Execution:
         except (Exception, SystemExit) as exc:
             return self.fail(job, case, exc)
         return self._completed(job, case, value)
+
+    def pool_of(self, job: Job[Any, Any, Any, Any]) -> Executor:
+        """The threads in which the ``def`` handler of a job is called, or waited for."""
+        return self.threads if job.executor == "thread" else self.children.threads
+
+    def _call(self, ready: Ready, threads: Executor) -> Awaitable[Any]:
+        job = ready.job
+        if job.executor == "thread":
+            return call_handler(job, ready.input, ready.meta, context=self.core.context, threads=threads)
+        return self.children.call(job, ready.input, ready.meta, ready.attempt(), ready.report, threads)
 
     def fail(self, job: Job[Any, Any, Any, Any], case: Case, error: BaseException) -> Verdict:
         """The verdict on an attempt that failed, by the job's own rules."""

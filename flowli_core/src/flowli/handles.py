@@ -6,6 +6,8 @@ It knows how to turn an outcome into a result or an error. It refuses to know ho
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -14,17 +16,18 @@ from pydantic import ValidationError as PydanticError
 
 from flowli.core import Core
 from flowli.driver import Act, Deed, Disposition, Millis, State, StoredJob, StoredSchedule
-from flowli.durations import millis_to_instant, parse_timeout
+from flowli.durations import millis_to_instant, parse_span, parse_timeout
 from flowli.errors import (
     JobCancelledError,
     JobFailedError,
     JobNotFoundError,
     ValidationError,
 )
+from flowli.following import follow
 from flowli.instants import next_instants
 from flowli.job import Job
 from flowli.reading import read_job
-from flowli.records import JobError, JobRecord
+from flowli.records import JobError, JobRecord, Progress
 from flowli.repeat import repeat
 from flowli.steering import delete_schedule, pause_schedule, resume_schedule, trigger_schedule
 from flowli.wire import ScheduleBody
@@ -98,10 +101,38 @@ class JobHandle(Generic[_R_co]):
             raise self._gone()
         return read_job(stored)
 
-    async def cancel(self) -> bool:
+    async def progress(self, *, every: timedelta | str = "500ms") -> AsyncGenerator[Progress]:
+        """What the handler reports with ``current_attempt().progress(...)``: the newest, then each newer one, until the
+        job has ended; ``async for report in handle.progress()``.
+
+        The store is asked ``every`` so often, and what was replaced meanwhile is not seen. StrategyError where the
+        driver keeps no reports.
+        """
+        every_s = parse_span(every, what="every").total_seconds()
+        async with aclosing(follow(self._core, self._id, every_s)) as reports:
+            async for report in reports:
+                yield report
+
+    async def cancel(self, *, wait: float | timedelta | str | None = None) -> bool:
         """Cancel what waits, at once, and ask what runs to stop; of a chain, every step that is not over. False if the
-        job is over, or unknown."""
-        return await cancel_job(self._core, self._job, self._id)
+        job is over, or unknown.
+
+        With ``wait``, in seconds or a duration, it is confirmed: True once the job has ended as cancelled, False if it
+        had ended, or ends, in another way. TimeoutError when it passes; what was asked stands. A runner that is up
+        confirms within a second or two, for a ``def`` handler too, whose thread goes on and whose result is refused.
+        """
+        limit = parse_timeout(wait)
+        if not await cancel_job(self._core, self._job, self._id):
+            return False
+        if limit is None:
+            return True
+        try:
+            ended = await self._ended(limit)
+        except TimeoutError:
+            text = f"Job {self.name!r} ({self._id}) was asked to stop, and has not ended within {limit:g}s."
+            raise TimeoutError(text) from None
+        # Nothing is kept of it: what was cancelled in time is over, and nobody can say more.
+        return ended is None or ended.state is State.CANCELLED
 
     async def result(self, *, timeout: float | timedelta | str | None = None) -> _R_co:
         """The handler's result, as soon as there is one.

@@ -5,10 +5,10 @@ It knows the driver's reads. It refuses to know payload types: records carry wha
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, TypeVar, cast, overload
+from typing import Any, Literal, TypeVar, cast, overload
 
 from flowli import desk
 from flowli.audit import Act as Entry
@@ -18,9 +18,23 @@ from flowli.desk import Many, Replay
 from flowli.driver import Ability, Audits, State
 from flowli.errors import StrategyError, ValidationError
 from flowli.filters import JobFilter, find_jobs
+from flowli.following import newest
 from flowli.ids import check_id, check_name
-from flowli.reading import preview, read_job, read_runner, read_schedule
-from flowli.records import ActRecord, JobRecord, LimitRecord, Page, QueueCounts, RunnerRecord, ScheduleRecord, Tally
+from flowli.pausing import JobNames, change_pauses, get_pauses, paused_of
+from flowli.reading import preview, read_job, read_pause, read_queue, read_runner, read_schedule
+from flowli.records import (
+    ActRecord,
+    JobRecord,
+    LimitRecord,
+    Page,
+    PauseRecord,
+    Progress,
+    QueueCounts,
+    QueueRecord,
+    RunnerRecord,
+    ScheduleRecord,
+    Tally,
+)
 from flowli.repeat import repeat
 from flowli.steering import delete_schedule, pause_schedule, resume_schedule, trigger_schedule
 from flowli.throttling import hold_limit, read_limit, read_limits, release_limit
@@ -46,6 +60,10 @@ class Inspect:
         driver, id = await self._core.driver("get_job()"), check_id(id)
         [stored] = await repeat(lambda: driver.get_jobs([id]))
         return None if stored is None else read_job(stored)
+
+    async def get_progress(self, id: str) -> Progress | None:
+        """What the handler of a running job reported last; None when it said nothing, or is not under way."""
+        return await newest(self._core, check_id(id), "get_progress()")
 
     async def get_jobs_by_state(
         self, state: State | str, *, queue: str | None = None, limit: int = 100, cursor: str | None = None
@@ -88,6 +106,18 @@ class Inspect:
         sums = {state.value: sum(getattr(one, state.value) for one in view.queues.values()) for state in State}
         return QueueCounts(**sums, schedules=view.schedules)
 
+    async def get_queues(self) -> list[QueueRecord]:
+        """Each queue that the store knows: its counts, how long its head has been waiting, and whether it is paused."""
+        driver = await self._core.driver("get_queues()")
+        view = await repeat(driver.overview)
+        paused = {what.name for what, _ in await get_pauses(self._core, "get_queues()") if what.kind == "queue"}
+        return [read_queue(name, one, view.now, is_paused=name in paused) for name, one in sorted(view.queues.items())]
+
+    async def get_pauses(self) -> list[PauseRecord]:
+        """The queues and job names that are paused, and since when."""
+        found = await get_pauses(self._core, "get_pauses()")
+        return [read_pause(one) for one in sorted(found)]
+
     async def get_schedule(self, key: str) -> ScheduleRecord | None:
         """The schedule of a key; None when there is none."""
         driver, key = await self._core.driver("get_schedule()"), check_id(key)
@@ -103,7 +133,7 @@ class Inspect:
 
     async def get_next_runs(self, key: str, *, limit: int = 5) -> list[datetime]:
         """The next instants (at most 500) of a schedule, paused or not; none when there is no such schedule."""
-        driver, limit = await self._core.driver("get_next_runs()"), _checked(limit)
+        driver, limit, key = await self._core.driver("get_next_runs()"), _checked(limit), check_id(key)
         [stored] = await repeat(lambda: driver.get_schedules([key]))
         return [] if stored is None else preview(stored, limit)
 
@@ -199,19 +229,50 @@ class Control:
             return _answer(which, await desk.delete(self._core, which, by))
         if schedule is None:
             raise ValidationError("delete() takes an id, several, a JobFilter, or schedule=.")
-        return await self._on_schedule("delete", schedule, by, delete_schedule(self._core, schedule))
+        key = check_id(schedule)
+        return await self._noted("delete", by, delete_schedule(self._core, key), schedule=key)
 
-    async def pause(self, *, schedule: str, by: str | None = None) -> bool:
-        """Fire nothing of a schedule until it is resumed, also if it is put again. False if it is unknown."""
-        return await self._on_schedule("pause", schedule, by, pause_schedule(self._core, schedule)) is not None
+    @overload
+    async def pause(self, *, schedule: str, by: str | None = None) -> bool: ...
+    @overload
+    async def pause(self, *, queue: str | Iterable[str], by: str | None = None) -> bool: ...
+    @overload
+    async def pause(self, *, job: JobNames, by: str | None = None) -> bool: ...
+    async def pause(self, *, schedule: Any = None, queue: Any = None, job: Any = None, by: str | None = None) -> bool:
+        """Stop a schedule, queues or jobs, one or many, until they are resumed; whether that stands now.
 
-    async def resume(self, *, schedule: str, by: str | None = None) -> bool:
-        """Fire a schedule again from its next instant on: a pause is not made up for. False if it is unknown."""
-        return await self._on_schedule("resume", schedule, by, resume_schedule(self._core, schedule)) is not None
+        A schedule fires nothing, also if it is put again; False if it is unknown. Of a queue, or of a job in every
+        queue, no runner starts anything; what runs goes on, and what is enqueued waits. StrategyError where the driver
+        keeps no pauses of these.
+        """
+        kind, given = _one_of(schedule=schedule, queue=queue, job=job)
+        if kind == "schedule":
+            key = check_id(given)
+            return await self._noted("pause", by, pause_schedule(self._core, key), schedule=key) is not None
+        return await self._change("pause", kind, given, by)
+
+    @overload
+    async def resume(self, *, schedule: str, by: str | None = None) -> bool: ...
+    @overload
+    async def resume(self, *, queue: str | Iterable[str], by: str | None = None) -> bool: ...
+    @overload
+    async def resume(self, *, job: JobNames, by: str | None = None) -> bool: ...
+    async def resume(self, *, schedule: Any = None, queue: Any = None, job: Any = None, by: str | None = None) -> bool:
+        """Let a schedule, queues or jobs go on, and wake the runners that wait for them; whether that stands now.
+
+        A schedule fires from its next instant on: a pause is not made up for; False if it is unknown. Jobs keep the
+        place that they had in the order of service.
+        """
+        kind, given = _one_of(schedule=schedule, queue=queue, job=job)
+        if kind == "schedule":
+            key = check_id(given)
+            return await self._noted("resume", by, resume_schedule(self._core, key), schedule=key) is not None
+        return await self._change("resume", kind, given, by)
 
     async def trigger(self, schedule: str, *, by: str | None = None) -> str | None:
         """Make one job of a schedule now, also while it is paused; the job's id. None if it is unknown."""
-        return await self._on_schedule("trigger", schedule, by, trigger_schedule(self._core, schedule))
+        key = check_id(schedule)
+        return await self._noted("trigger", by, trigger_schedule(self._core, key), schedule=key)
 
     async def hold(
         self, limit: str, span: str | timedelta, /, *, key: str | None = None, by: str | None = None
@@ -226,18 +287,33 @@ class Control:
 
     async def _on_limit(self, deed: str, limit: str, key: str | None, by: str | None, act: Awaitable[None]) -> None:
         where = f"limit {limit!r}" if key is None else f"limit {limit!r}, key {key!r}"
-        driver, entry = await self._core.driver(f"{deed}()"), Entry.begin(deed, by, where=where)
-        await keep(driver, entry)
-        await act
-        await keep(driver, entry.after(asked=1, done=1, is_over=True))
+        await self._noted(deed, by, _true(act), where=where)
 
-    async def _on_schedule(self, deed: str, schedule: str, by: str | None, act: Awaitable[T]) -> T:
-        driver, entry = await self._core.driver(f"{deed}()"), Entry.begin(deed, by, schedule=schedule)
+    async def _change(self, verb: Literal["pause", "resume"], kind: Any, given: object, by: str | None) -> bool:
+        what = paused_of(kind, given)
+        where = f"{kind}={', '.join(name for _, name in what)}"
+        return await self._noted(verb, by, change_pauses(self._core, verb, what), where=where)
+
+    async def _noted(self, deed: str, by: str | None, act: Awaitable[T], **about: Any) -> T:
+        """Do it, noted before and after."""
+        driver, entry = await self._core.driver(f"{deed}()"), Entry.begin(deed, by, **about)
         await keep(driver, entry)
         answer = await act
         done = 1 if answer else 0
         await keep(driver, entry.after(asked=1, done=done, is_over=True))
         return answer
+
+
+async def _true(act: Awaitable[None]) -> bool:
+    await act
+    return True
+
+
+def _one_of(**given: Any) -> tuple[Any, Any]:
+    named = [(kind, value) for kind, value in given.items() if value is not None]
+    if len(named) != 1:
+        raise ValidationError("Name one of schedule=, queue= and job=.")
+    return named[0]
 
 
 def _answer(which: str | Many, tally: Tally) -> bool | Tally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, cast, overload
 
 from pydantic import TypeAdapter
 from typing_extensions import TypeVar, Unpack
@@ -90,6 +90,7 @@ class Job(Generic[_C_contra, _I_contra, _M_contra, _R_co]):
         tags: tuple[str, ...] = (),
         limits: Sequence[Limit] = (),
         fair_by: Of | None = None,
+        executor: Literal["thread", "process"] = "thread",
         **options: Unpack[JobOptions],
     ) -> None:
         function: Callable[..., Any] = handler.__func__ if isinstance(handler, staticmethod) else handler
@@ -111,6 +112,9 @@ class Job(Generic[_C_contra, _I_contra, _M_contra, _R_co]):
         self.takes_input: bool = self._input_name is not None
         self.takes_ctx: bool = "ctx" in parameters
         self.takes_meta: bool = "meta" in parameters
+        self.executor: Literal["thread", "process"] = executor
+        """Where a runner calls a ``def`` handler."""
+        _check_executor(self)
 
     @cached_property
     def input_adapter(self) -> TypeAdapter[Any]:
@@ -161,6 +165,23 @@ def _check_kind(function: Any) -> None:
             f"Job {function.__name__!r}: its handler has a 'yield', and calling it would execute nothing. Return the "
             f"result; what is to be torn down belongs into the context."
         )
+
+
+def _check_executor(job: Job[Any, Any, Any, Any]) -> None:
+    if job.executor == "thread":
+        return
+    where, name = f'Job {job.name!r}: executor="process"', str(getattr(job.handler, "__qualname__", ""))
+    if job.executor != "process":
+        raise DefinitionError(f"Job {job.name!r}: executor is 'thread' or 'process'; got {str(job.executor)[:40]!r}.")
+    if job.is_async:
+        raise DefinitionError(f"{where} is for def handlers; this one is async. Write it as def, or leave it out.")
+    if job.takes_ctx:
+        raise DefinitionError(
+            f"{where} and 'ctx' exclude each other: the context of a runtime cannot cross into another process. Take "
+            f"'ctx' out and make what the handler needs in it, or leave executor= out."
+        )
+    if not name.isidentifier():
+        raise DefinitionError(f"{where} needs a handler that its module has under its name; {name!r} is none.")
 
 
 def _checked_name(name: str) -> str:
@@ -241,6 +262,7 @@ class JobDecorator:
         tags: tuple[str, ...] = ...,
         limits: Sequence[Limit] = ...,
         fair_by: Of = ...,
+        executor: Literal["thread", "process"] = ...,
         **options: Unpack[JobOptions],
     ) -> JobDecorator: ...
     def __call__(self, handler: Any = None, /, **given: Any) -> Any:

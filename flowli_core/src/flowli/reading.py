@@ -8,16 +8,24 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from flowli.driver import Millis, RunnerNote, State, StoredJob, StoredSchedule
+from flowli.driver import Millis, Pause, QueueView, RunnerNote, State, StoredJob, StoredSchedule
 from flowli.durations import from_millis, millis_to_instant
 from flowli.errors import SchedulingError
 from flowli.ids import made_at, parent_ids, root_of
 from flowli.instants import next_instants
-from flowli.records import JobRecord, RunnerRecord, ScheduleRecord, ScheduleRun, WaitingFor
+from flowli.records import (
+    JobRecord,
+    PauseRecord,
+    QueueRecord,
+    RunnerRecord,
+    ScheduleRecord,
+    ScheduleRun,
+    WaitingFor,
+)
 from flowli.settle import start_by
 from flowli.wire import Head, Memo, Unreadable, decode_head, decode_memo, decode_note, decode_schedule, split_body
 
-__all__ = ["preview", "read_job", "read_memo", "read_runner", "read_schedule"]
+__all__ = ["preview", "read_job", "read_memo", "read_pause", "read_queue", "read_runner", "read_schedule"]
 
 
 def read_memo(stored: StoredJob) -> Memo:
@@ -80,7 +88,7 @@ def _waiting_for(stored: StoredJob, head: Head, memo: Memo) -> WaitingFor | None
         return None
     if stored.due is None:
         return WaitingFor.PARENTS if head.parents else WaitingFor.LIMIT
-    return memo.waiting_for or WaitingFor.DUE
+    return WaitingFor.RESUME if stored.due == 0 else memo.waiting_for or WaitingFor.DUE
 
 
 def read_schedule(stored: StoredSchedule) -> ScheduleRecord:
@@ -130,6 +138,23 @@ def preview(stored: StoredSchedule, most: int) -> list[datetime]:
         return [millis_to_instant(at) for at in next_instants(decode_schedule(stored.body), most)]
     except (Unreadable, SchedulingError):
         return []
+
+
+def read_queue(name: str, view: QueueView, now: Millis, *, is_paused: bool) -> QueueRecord:
+    """The record of a queue."""
+    oldest = view.oldest_ready or None
+    return QueueRecord(
+        name=name,
+        **{state.value: getattr(view, state.value) for state in State},
+        oldest_ready_at=_instant(oldest),
+        oldest_age=None if oldest is None else from_millis(max(0, now - oldest)),
+        is_paused=is_paused,
+    )
+
+
+def read_pause(pause: Pause) -> PauseRecord:
+    """The record of a pause."""
+    return PauseRecord(kind=pause.what.kind, name=pause.what.name, since=millis_to_instant(pause.since))
 
 
 def read_runner(note: RunnerNote) -> RunnerRecord:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Generic, TypeVar, overload
+from typing import Generic, Literal, TypeVar, overload
 
 from flowli.driver import Disposition, State
 
@@ -21,7 +21,10 @@ __all__ = [
     "JobRecord",
     "LimitRecord",
     "Page",
+    "PauseRecord",
+    "Progress",
     "QueueCounts",
+    "QueueRecord",
     "RunnerRecord",
     "ScheduleRecord",
     "ScheduleRun",
@@ -46,6 +49,8 @@ class WaitingFor(StrEnum):
     """A step before it in its chain has not ended."""
     LIMIT = "limit"
     """One of its limits lends no more at present; it is woken when there is room."""
+    RESUME = "resume"
+    """Its job is paused (``flowli.control.resume``)."""
 
 
 class FailureReason(StrEnum):
@@ -126,6 +131,18 @@ class JobRecord:
     """As stored; None in listings."""
     meta_json: bytes | None = field(default=None, repr=False)
     result_json: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What a handler said of its attempt."""
+
+    fraction: float
+    """Of the work, from 0 to 1."""
+    message: str
+    """May be empty."""
+    reported_at: datetime
+    """By the store's clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,11 +260,13 @@ class ActRecord:
     """When it began, by the store's clock."""
     by: str
     deed: str
-    """``replay``, ``cancel`` or ``delete`` of jobs; ``pause``, ``resume``, ``trigger`` or ``delete`` of a schedule."""
+    """``replay``, ``cancel`` or ``delete`` of jobs; ``pause``, ``resume``, ``trigger`` or ``delete`` of a schedule;
+    ``pause`` or ``resume`` of queues and job names."""
     ids: tuple[str, ...] = ()
     """Of the jobs that were named; the first twenty."""
     where: str | None = None
-    """The filter that chose the jobs, without the values of its ``meta``."""
+    """The filter that chose the jobs, without the values of its ``meta``; the queues or job names that were paused or
+    resumed."""
     schedule: str | None = None
     """The key of a schedule."""
     edited: bool = False
@@ -258,6 +277,34 @@ class ActRecord:
     done: int = 0
     is_over: bool = False
     """False while it is under way, and for ever if whoever did it was cut off; ``done`` may lag behind then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRecord:
+    """One queue, as of the read."""
+
+    name: str
+    scheduled: int
+    queued: int
+    active: int
+    completed: int
+    failed: int
+    cancelled: int
+    oldest_ready_at: datetime | None
+    """Since when the job that is next could have been started; None where none is ready, and for one that was handed
+    back."""
+    oldest_age: timedelta | None
+    """The same, until now, by the store's clock."""
+    is_paused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseRecord:
+    """A queue, or a job name in all queues, of which no runner starts anything."""
+
+    kind: Literal["queue", "job"]
+    name: str
+    since: datetime
 
 
 class Page(Sequence[T], Generic[T]):

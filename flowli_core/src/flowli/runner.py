@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any, Self, TypeVar
@@ -37,7 +37,8 @@ class Runner:
 
     ``concurrency`` bounds handlers in flight (``def`` handlers: 32 threads). ``lease`` is how long a job stays with a
     runner that is not heard of. ``poll_interval`` bounds how late due work is found if a wake-up is lost; latency does
-    not depend on it. ``queues=None`` serves every queue; named ones are served in the order given.
+    not depend on it. ``queues=None`` serves every queue; named ones are served strictly in the order given; with
+    weights, ``{"mail": 3, "default": 1}``, each gets its share of the jobs while it has some, and none starves.
     ``max_jobs_per_tick`` bounds `run_once` alone.
     """
 
@@ -48,7 +49,7 @@ class Runner:
         concurrency: int = 100,
         lease: Span = "30s",
         poll_interval: Span = "1s",
-        queues: Sequence[str] | None = None,
+        queues: Sequence[str] | Mapping[str, int] | None = None,
         max_jobs_per_tick: int | None = None,
     ) -> None:
         self._core = flowli.__flowli__
@@ -60,6 +61,7 @@ class Runner:
         self._terms = Terms(
             runner=make_id(),
             queues=None if queues is None else _names(queues),
+            weights=_weights(queues) if isinstance(queues, Mapping) else None,
             lease_for=to_millis(_span("lease", lease, _SHORTEST_LEASE)),
             poll=to_millis(_span("poll_interval", poll_interval, timedelta(milliseconds=1))),
         )
@@ -221,10 +223,14 @@ def _at_least_one(what: str, value: Any) -> int:
     return value
 
 
-def _names(queues: Sequence[str]) -> tuple[str, ...]:
+def _names(queues: Sequence[str] | Mapping[str, int]) -> tuple[str, ...]:
     if isinstance(queues, str) or not queues:
         raise ValidationError("queues is a list with at least one name, such as ['mail'], or None for every queue.")
     return tuple(check_name(name) for name in queues)
+
+
+def _weights(queues: Mapping[str, int]) -> dict[str, int]:
+    return {name: _at_least_one(f"the weight of queue {name!r}", weight) for name, weight in queues.items()}
 
 
 def _span(what: str, value: Span, shortest: timedelta) -> timedelta:

@@ -23,12 +23,17 @@ from flowli.driver import (
     Enqueued,
     Exchanged,
     Hold,
+    KeepsPauses,
+    KeepsReports,
     Lease,
     Millis,
     NewJob,
     Note,
     Overview,
+    Pause,
+    Paused,
     Renewal,
+    Report,
     RunnerNote,
     Settlement,
     Slice,
@@ -157,6 +162,21 @@ class Sealed:
 
     async def list_notes(self, *, limit: int, cursor: str | None = None, now: Millis | None = None) -> Slice[Note]:
         return await cast("Audits", self._driver).list_notes(limit=limit, cursor=cursor, now=now)
+
+    async def pause(self, what: Sequence[Paused], *, now: Millis | None = None) -> None:
+        await cast("KeepsPauses", self._driver).pause(what, now=now)
+
+    async def resume(self, what: Sequence[Paused], *, now: Millis | None = None) -> None:
+        await cast("KeepsPauses", self._driver).resume(what, now=now)
+
+    async def get_pauses(self) -> Sequence[Pause]:
+        return await cast("KeepsPauses", self._driver).get_pauses()
+
+    async def report(self, notes: Sequence[tuple[Hold, bytes]], *, now: Millis | None = None) -> Sequence[bool]:
+        return await cast("KeepsReports", self._driver).report(notes, now=now)
+
+    async def get_reports(self, ids: Sequence[str]) -> Sequence[Report | None]:
+        return await cast("KeepsReports", self._driver).get_reports(ids)
 
     def _edited(self, one: Act, job: StoredJob | None) -> Act:
         if one.body is None or job is None:

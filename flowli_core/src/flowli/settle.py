@@ -276,7 +276,9 @@ def _not_started(case: Case, memo: Memo) -> Memo:
 
 def describe(error: BaseException) -> JobError:
     """An exception as text: bounded, without locals, and without the inputs that pydantic's own text shows."""
-    frames = _printable("".join(traceback.format_tb(error.__traceback__)))
+    # What was raised in another process comes with its frames as text.
+    text = getattr(error, "__flowli_traceback__", None) or "".join(traceback.format_tb(error.__traceback__))
+    frames = _printable(text)
     return JobError(
         type=name_of(type(error)),
         message=message_of(error),

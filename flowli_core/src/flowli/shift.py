@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from flowli.attempts import Attempts, Why
 from flowli.backlog import Backlog, Pace, Taken
+from flowli.children import Children
 from flowli.conversation import Conversation, Terms
 from flowli.core import Core
 from flowli.driver import Driver, Exchanged, Hold, Lease, Millis, StoredJob
@@ -22,6 +23,7 @@ from flowli.leases import Leases
 from flowli.presence import Presence
 from flowli.readiness import Readiness
 from flowli.repeat import repeat
+from flowli.reporting import Reporter
 from flowli.settle import hand_back
 from flowli.threads import HandlerThreads
 
@@ -47,7 +49,11 @@ class Shift:
         self._queues = terms.queues
         self._threads = HandlerThreads()
         self._talk = Conversation(driver, terms, journal, self._take, self._written)
-        execution = Execution(core, self._threads, self._talk.store_now, self._read)
+        self._reporter = Reporter(driver)
+        self._children = Children()
+        execution = Execution(
+            core, self._threads, self._children, self._talk.store_now, self._read, self._reporter.report
+        )
         self._attempts = Attempts(execution, journal, self._talk.settle, self._ended)
         self._leases = Leases(driver, terms.lease_for / 1000, self._cancel)
         self._backlog = Backlog(self._hand_back)
@@ -282,9 +288,10 @@ class Shift:
             await self._say_the_rest()
         finally:
             self._leases.stop()  # also if this is cancelled: nobody is left to say what became of them
-        await asyncio.gather(self._presence.end(), self._readiness.end(), self._leases.close())
+        await asyncio.gather(self._presence.end(), self._readiness.end(), self._leases.close(), self._reporter.close())
         await self._journal.close(self._left())
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._children.close()
         return self._attempts.abandoned + self._threads.busy
 
     async def _say_the_rest(self) -> None:

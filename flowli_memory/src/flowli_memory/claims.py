@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flowli.driver import Claim, Exchanged, Lease, Millis, Recovered, Settled, Settlement
 from flowli_memory.leases import settle
-from flowli_memory.shelves import NEVER, Lane
+from flowli_memory.shelves import ASIDE, Lane
 from flowli_memory.store import Store
 from flowli_memory.waiting import Waiter
 
@@ -55,7 +55,7 @@ class ClaimCall:
         leases, until = _lease(store, lanes, claim, now) if replayed is None else replayed
         store.pass_on(lanes)
         next_at, schedule_at = _next_instant(store, lanes), store.book.next_instant()
-        more = any(_has_more(lane, now) for lane in lanes)
+        more = any(_has_more(store, lane, now) for lane in lanes)
         schedule_is_due = schedule_at is not None and schedule_at <= now
         is_news = bool(leases or more) or (schedule_is_due and not self._schedule_was_due)
         self._schedule_was_due = schedule_is_due
@@ -123,11 +123,13 @@ def _lease(store: Store, lanes: Sequence[Lane], claim: Claim, now: Millis) -> tu
     leases: list[Lease] = []
     limit, room = claim.limit, claim.max_bytes
     for lane in lanes:
+        if store.pauses.stops(lane):
+            continue
         queued, queue, taken = lane.queued, lane.queue, len(leases)
         while queued.jobs and len(leases) < limit:
             job = queued.pop()
             rank, ready_at, order, _ = job.entry
-            if job.needs and store.is_barred(job, now):
+            if (store.pauses and store.pauses.sets_aside(job)) or (job.needs and store.is_barred(job, now)):
                 continue
             if len(job.body) > room and leases:
                 queued.add(job, ready_at, order, rank)
@@ -146,14 +148,14 @@ def _lease(store: Store, lanes: Sequence[Lane], claim: Claim, now: Millis) -> tu
     return leases, until
 
 
-def _has_more(lane: Lane, now: Millis) -> bool:
-    if lane.queued.jobs or lane.scheduled.overdue(now) or lane.active.overdue(now):
+def _has_more(store: Store, lane: Lane, now: Millis) -> bool:
+    if (lane.queued.jobs and not store.pauses.stops(lane)) or lane.scheduled.overdue(now) or lane.active.overdue(now):
         return True
     return any(shelf.overdue(now) for shelf in lane.terminal)
 
 
 def _next_instant(store: Store, lanes: Sequence[Lane]) -> Millis | None:
     firsts = [shelf.first() for lane in lanes for shelf in (lane.scheduled, lane.active) if shelf.jobs]
-    instants = [job.instant for job in firsts if job is not None and job.instant < NEVER]
+    instants = [job.instant for job in firsts if job is not None and job.instant < ASIDE]
     reopens = store.throttle.next_instant()
     return min(instants if reopens is None else [*instants, reopens], default=None)

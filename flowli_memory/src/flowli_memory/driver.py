@@ -20,7 +20,10 @@ from flowli.driver import (
     NewJob,
     Note,
     Overview,
+    Pause,
+    Paused,
     Renewal,
+    Report,
     Rule,
     RunnerNote,
     Settlement,
@@ -59,7 +62,16 @@ class MemoryDriver:
     @property
     def abilities(self) -> frozenset[Ability]:
         return frozenset(
-            {Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE, Ability.LIMITS, Ability.FAIRNESS, Ability.WORKFLOWS}
+            {
+                Ability.AUDIT,
+                Ability.EXAMINE,
+                Ability.FAIRNESS,
+                Ability.LIMITS,
+                Ability.PAUSES,
+                Ability.PROGRESS,
+                Ability.UNIQUE,
+                Ability.WORKFLOWS,
+            }
         )
 
     @property
@@ -160,6 +172,31 @@ class MemoryDriver:
         store = await self._presence.enter()
         with store.lock:
             return store.book.due(limit, self._presence.instant(now)) if due else store.book.page(limit, cursor)
+
+    async def pause(self, what: Sequence[Paused], *, now: Millis | None = None) -> None:
+        store = await self._presence.enter()
+        with store.lock:
+            store.pauses.add(what, self._presence.instant(now))
+
+    async def resume(self, what: Sequence[Paused], *, now: Millis | None = None) -> None:
+        store = await self._presence.enter()
+        with store.lock:
+            store.resume(what)
+
+    async def get_pauses(self) -> Sequence[Pause]:
+        store = await self._presence.enter()
+        with store.lock:
+            return store.pauses.list()
+
+    async def report(self, notes: Sequence[tuple[Hold, bytes]], *, now: Millis | None = None) -> Sequence[bool]:
+        store = await self._presence.enter()
+        with store.lock:
+            return leases.report(store, notes, self._presence.instant(now))
+
+    async def get_reports(self, ids: Sequence[str]) -> Sequence[Report | None]:
+        store = await self._presence.enter()
+        with store.lock:
+            return [store.reports.get(id) for id in ids]
 
     async def examine(self, *, now: Millis | None = None) -> Examination:
         store = await self._presence.enter()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowli.driver import Hold, Millis, Renewal, Settled, Settlement, State
+from flowli.driver import Hold, Millis, Renewal, Report, Settled, Settlement, State
 from flowli_memory.store import Store
 
-__all__ = ["renew", "settle"]
+__all__ = ["renew", "report", "settle"]
 
 # Looked up once: reading a member of an enumeration takes Python 3.11 several times as long as reading a name.
 _SCHEDULED, _QUEUED, _ACTIVE = State.SCHEDULED, State.QUEUED, State.ACTIVE
@@ -35,6 +35,17 @@ def renew(store: Store, holds: Sequence[Hold], lease_for: Millis | None, now: Mi
             store.extend(job, now + lease_for)
         answers.append(Renewal.CANCEL if job.asked else Renewal.RENEWED)
     return answers
+
+
+def report(store: Store, notes: Sequence[tuple[Hold, bytes]], now: Millis) -> Sequence[bool]:
+    """Keep the newest note of each lease that holds."""
+    kept: list[bool] = []
+    for (_, id, token), note in notes:
+        holds = store.held(id, token, now) is not None
+        if holds:
+            store.reports[id] = Report(token, now, note)
+        kept.append(holds)
+    return kept
 
 
 def _settle(store: Store, settlement: Settlement, now: Millis, handed_back: dict[str, None]) -> Settled:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from flowli.driver import Millis, Need, QueueView, State, StoredJob, UniqueKey
 from flowli_memory.fairness import Rounds
 
-__all__ = ["NEVER", "Entry", "Job", "Lane", "Place", "Ready", "Shelf"]
+__all__ = ["ASIDE", "NEVER", "Entry", "Job", "Lane", "Place", "Ready", "Shelf"]
 
 Entry: TypeAlias = tuple[int, int, int, str]
 """Rank, instant, order, id. The order is unique in a store, so that two entries never compare equal."""
@@ -20,6 +20,9 @@ Place: TypeAlias = tuple[str, str | None]
 
 NEVER = 1 << 60
 """Instant of a job that waits for its parents or under a limit, and of a terminal one that is kept for its children."""
+
+ASIDE = 4 * 10**15
+"""What is added to the ready instant of a job that waits for its name to be resumed."""
 
 _SLACK = 512
 
@@ -85,7 +88,7 @@ class Job:
             name=self.name,
             state=self.shelf.state,
             priority=self.priority,
-            due=None if self.entry[1] == NEVER else self.instant,
+            due=None if self.entry[1] >= NEVER else Millis(0) if self.entry[1] >= ASIDE else self.instant,
             token=self.token,
             deliveries=self.deliveries,
             head=self.head,

@@ -16,6 +16,8 @@ from flowli.driver import (
     NewJob,
     OnConflict,
     Overview,
+    Paused,
+    Report,
     RunnerNote,
     State,
     Turn,
@@ -24,8 +26,9 @@ from flowli.driver import (
 from flowli_memory.families import Families
 from flowli_memory.keys import Hold, Keys
 from flowli_memory.notes import Notes
+from flowli_memory.pauses import Pauses
 from flowli_memory.schedules import Book
-from flowli_memory.shelves import NEVER, Job, Lane, Place
+from flowli_memory.shelves import ASIDE, NEVER, Job, Lane, Place
 from flowli_memory.throttle import Throttle
 from flowli_memory.turns import Turns
 from flowli_memory.waiting import Lounge
@@ -47,6 +50,9 @@ class Store:
         self.throttle = Throttle()
         self.claims: Turns[Sequence[Lease]] = Turns()
         self.served_last: str | None = None
+        self.pauses = Pauses()
+        self.reports: dict[str, Report] = {}
+        """The newest of jobs that are not terminal."""
         self.pid: int | None = None
         """The process that opened the store first; None before. A fork has a copy that nobody else sees."""
         self._jobs: dict[str, Job] = {}
@@ -172,6 +178,8 @@ class Store:
         self.throttle.unpark(job)
         if job.unique is not None:
             self.keys.release(job.unique, job.id, unused=unused)
+        if self.reports:
+            self.reports.pop(job.id, None)
         job.asked = False
         if self.families.pin(job.id, now + keep_for):
             job.lane.shelves[state].add(job, NEVER, next(self._orders))
@@ -216,7 +224,7 @@ class Store:
     def pass_on(self, lanes: Iterable[Lane]) -> None:
         """Wake one more waiter of each queue in which something is left to take."""
         for lane in lanes:
-            if lane.queued:
+            if lane.queued and not self.pauses.stops(lane):
                 self.lounge.wake_one(lane.queue)
 
     def named(self, queues: Sequence[str] | None) -> list[Lane]:
@@ -229,6 +237,12 @@ class Store:
         names = list(lanes)
         after = names.index(self.served_last) + 1
         return [lanes[queue] for queue in names[after:] + names[:after]]
+
+    def resume(self, what: Sequence[Paused]) -> None:
+        """Let these be leased again, and wake a waiter of each queue."""
+        self.pauses.remove(what, self.lanes.values())
+        for queue in self.lanes:
+            self.lounge.wake_one(queue)
 
     def announce(self, note: RunnerNote, now: int) -> None:
         """Replace what a runner says of itself, and forget those that are not alive."""
@@ -334,7 +348,7 @@ _CREATED, _QUEUED = Disposition.CREATED, State.QUEUED
 def _standing(job: Job) -> Enqueued:
     """What a request is told that a job stands for already."""
     state = job.shelf.state
-    waits = state in _WAITING and job.entry[1] != NEVER
+    waits = state in _WAITING and job.entry[1] < ASIDE
     return Enqueued(Disposition.EXISTING, job.id, state, job.instant if waits else Millis(0))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flowli.driver import Act, Acted, Claim, Exchanged, Hold, Millis, Renewal, Settled, Settlement, State
+from flowli.driver import Act, Acted, Claim, Exchanged, Hold, Millis, Renewal, Report, Settled, Settlement, State
 from flowli_memory.shelves import Job
+from flowli_memory.store import Store
 from tests.conformance.faults.faulty import Faulty, caught_by
 
 __all__: list[str] = []
@@ -199,3 +200,32 @@ class CancelsWhatHasEnded(Faulty):
             if job is not None and one.memo is not None and job.shelf.is_terminal:
                 job.memo = one.memo
         return await super().act(acts, now=now)
+
+
+@caught_by("test_only_the_holder_reports", "test_a_report_outlives_its_attempt[queued]")
+class HearsAnybody(Faulty):
+    """A report is kept whoever has the job."""
+
+    async def report(self, notes: Sequence[tuple[Hold, bytes]], *, now: Millis | None = None) -> Sequence[bool]:
+        self.store.reports |= {hold.id: Report(hold.token, now or Millis(0), note) for hold, note in notes}
+        return [True] * len(notes)
+
+
+@caught_by(
+    "test_a_report_is_gone_with_the_job[completed-0]",
+    "test_a_report_is_gone_with_a_job_that_is_cancelled_between_two_attempts",
+)
+class KeepsReportsForEver(Faulty):
+    """A report stays behind when its job is over."""
+
+    def __init__(self, store: Store | None = None) -> None:
+        super().__init__(store)
+        self._all: dict[str, Report] = {}
+
+    async def get_reports(self, ids: Sequence[str]) -> Sequence[Report | None]:
+        return [self._all.get(id) for id in ids]
+
+    async def report(self, notes: Sequence[tuple[Hold, bytes]], *, now: Millis | None = None) -> Sequence[bool]:
+        kept = await super().report(notes, now=now)
+        self._all.update(self.store.reports)
+        return kept

@@ -10,7 +10,16 @@ from flowli_conformance.suite import Suite
 __all__ = ["AbilitySuite"]
 
 _PROVED: frozenset[Ability] = frozenset(
-    {Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE, Ability.LIMITS, Ability.FAIRNESS, Ability.WORKFLOWS}
+    {
+        Ability.AUDIT,
+        Ability.EXAMINE,
+        Ability.FAIRNESS,
+        Ability.LIMITS,
+        Ability.PAUSES,
+        Ability.PROGRESS,
+        Ability.UNIQUE,
+        Ability.WORKFLOWS,
+    }
 )
 """The abilities that this version of the suite has tests for."""
 

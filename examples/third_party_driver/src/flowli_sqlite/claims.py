@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from flowli.driver import Claim, Exchanged, Lease, Millis, Recovered, Settlement
+from flowli_sqlite.pauses import ASIDE, set_aside, stopped_queues
 from flowli_sqlite.records import settle
 from flowli_sqlite.turns import Answer, recall, remember
 
@@ -39,7 +40,7 @@ SELECT due, id, queue, name, token, deliveries, ready_at, head, body, memo FROM 
 WHERE id = ? AND token = ? AND state = 'active'
 """
 _BECKONS = """
-SELECT EXISTS (SELECT 1 FROM jobs WHERE queue = :queue AND state = 'queued')
+SELECT EXISTS (SELECT 1 FROM jobs WHERE queue = :queue AND state = 'queued' AND :serves)
     OR EXISTS (SELECT 1 FROM jobs WHERE queue = :queue AND state = 'active' AND due <= :now)
     OR EXISTS (SELECT 1 FROM jobs WHERE queue = :queue AND state = 'scheduled' AND due <= :now)
     OR EXISTS (SELECT 1 FROM jobs
@@ -48,7 +49,7 @@ SELECT EXISTS (SELECT 1 FROM jobs WHERE queue = :queue AND state = 'queued')
 _NEXT = """
 SELECT min(due) FROM jobs WHERE queue = :queue AND state = 'active'
 UNION ALL
-SELECT min(due) FROM jobs WHERE queue = :queue AND state = 'scheduled'
+SELECT min(due) FROM jobs WHERE queue = :queue AND state = 'scheduled' AND due < :aside
 """
 
 
@@ -94,7 +95,11 @@ def exchange(
 def beckons(db: sqlite3.Connection, now: Millis, queues: Sequence[str] | None) -> bool:
     """Whether anything could be taken, handed back, promoted or swept now: the cheap look while a claim waits."""
     names = _queues(db, queues)
-    return any(db.execute(_BECKONS, {"queue": queue, "now": now}).fetchone()[0] for queue in names)
+    stopped = stopped_queues(db)
+    return any(
+        db.execute(_BECKONS, {"queue": queue, "now": now, "serves": queue not in stopped}).fetchone()[0]
+        for queue in names
+    )
 
 
 def _queues(db: sqlite3.Connection, named: Sequence[str] | None) -> list[str]:
@@ -119,10 +124,12 @@ def _keep_house(db: sqlite3.Connection, now: Millis, queues: Sequence[str]) -> l
 
 
 def _lease(db: sqlite3.Connection, now: Millis, claim: Claim, queues: Sequence[str]) -> list[Lease]:
+    set_aside(db, queues)
+    stopped = stopped_queues(db)
     leases: list[Lease] = []
     places: list[int] = []
     token, room = _next_token(db), claim.max_bytes
-    for queue in queues:
+    for queue in (queue for queue in queues if queue not in stopped):
         if len(leases) >= claim.limit or room < 0:
             break
         for place, id, name, deliveries, ready_at, head, body, memo in db.execute(
@@ -159,5 +166,7 @@ def _next_token(db: sqlite3.Connection) -> int:
 
 
 def _next_at(db: sqlite3.Connection, queues: Sequence[str]) -> Millis | None:
-    instants = [due for queue in queues for (due,) in db.execute(_NEXT, {"queue": queue}) if due is not None]
+    instants = [
+        due for queue in queues for (due,) in db.execute(_NEXT, {"queue": queue, "aside": ASIDE}) if due is not None
+    ]
     return min(instants, default=None)

@@ -21,6 +21,8 @@ from flowli.driver import (
     NewJob,
     Note,
     Overview,
+    Pause,
+    Paused,
     Renewal,
     RunnerNote,
     Settlement,
@@ -31,9 +33,10 @@ from flowli.driver import (
     Turn,
 )
 from flowli.errors import DriverClosed, DriverUnavailable
-from flowli_sqlite import claims, deeds, examining, records, schedules, views
+from flowli_sqlite import claims, deeds, examining, pauses, records, schedules, views
 from flowli_sqlite.connection import Connection
-from flowli_sqlite.session import Session, pauses
+from flowli_sqlite.session import Session
+from flowli_sqlite.session import pauses as intervals
 
 __all__ = ["SQLiteDriver"]
 
@@ -62,7 +65,7 @@ class SQLiteDriver:
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        return frozenset({Ability.EXAMINE, Ability.AUDIT, Ability.UNIQUE})
+        return frozenset({Ability.AUDIT, Ability.EXAMINE, Ability.PAUSES, Ability.UNIQUE})
 
     @property
     def process_local(self) -> bool:
@@ -110,8 +113,8 @@ class SQLiteDriver:
         """What could be leased in time, or how things stand at the end. None if the file cannot be reached: the
         settlements were written before, so that this call must not be told as one that wrote nothing."""
         try:
-            for pause in pauses(claim.wait):
-                await session.pause(pause)
+            for interval in intervals(claim.wait):
+                await session.pause(interval)
                 if await session.read(lambda db, at: claims.beckons(db, at, claim.queues), now):
                     found, _ = await session.write(lambda db, at: claims.exchange(db, at, [], claim), now)
                     if found.leases:
@@ -138,10 +141,10 @@ class SQLiteDriver:
     ) -> Mapping[str, StoredJob | None]:
         session = self._use()
         found = await session.read(lambda db, at: records.outcomes(db, at, ids), now)
-        for pause in pauses(wait if ids else _NO_WAIT):
+        for interval in intervals(wait if ids else _NO_WAIT):
             if found:
                 break
-            await session.pause(pause)
+            await session.pause(interval)
             found = await session.read(lambda db, at: records.outcomes(db, at, ids), now)
         return found
 
@@ -161,6 +164,15 @@ class SQLiteDriver:
 
     async def overview(self, queues: Sequence[str] | None = None, *, now: Millis | None = None) -> Overview:
         return await self._use().read(lambda db, at: views.overview(db, at, queues), now)
+
+    async def pause(self, what: Sequence[Paused], *, now: Millis | None = None) -> None:
+        await self._use().write(lambda db, at: pauses.pause(db, at, what), now)
+
+    async def resume(self, what: Sequence[Paused], *, now: Millis | None = None) -> None:
+        await self._use().write(lambda db, _: pauses.resume(db, what), now)
+
+    async def get_pauses(self) -> Sequence[Pause]:
+        return await self._use().read(lambda db, _: pauses.get_pauses(db), None)
 
     async def announce(self, note: RunnerNote, *, now: Millis | None = None) -> None:
         await self._use().write(lambda db, at: views.announce(db, at, note), now)

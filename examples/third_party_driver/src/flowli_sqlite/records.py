@@ -19,6 +19,7 @@ from flowli.driver import (
     Turn,
 )
 from flowli_sqlite.keys import meet, take
+from flowli_sqlite.pauses import ASIDE
 from flowli_sqlite.turns import recall, remember
 
 __all__ = ["COLUMNS", "enqueue", "get", "is_gone", "look", "outcomes", "renew", "settle", "store", "stored_job"]
@@ -67,7 +68,8 @@ def store(db: sqlite3.Connection, now: Millis, job: NewJob) -> Enqueued:
     if db.execute(_INSERT, row).rowcount:
         return Enqueued(Disposition.CREATED, job.id, state, due)
     stands, due = db.execute("SELECT state, due FROM jobs WHERE id = ?", (job.id,)).fetchone()
-    return Enqueued(Disposition.EXISTING, job.id, State(stands), due if stands in _WAITING else Millis(0))
+    waits = stands in _WAITING and due < ASIDE
+    return Enqueued(Disposition.EXISTING, job.id, State(stands), due if waits else Millis(0))
 
 
 def _is_known(db: sqlite3.Connection, id: str) -> bool:
@@ -140,7 +142,7 @@ def stored_job(row: sqlite3.Row) -> StoredJob:
         name=row["name"],
         state=State(row["state"]),
         priority=-row["urgency"],
-        due=row["due"],
+        due=Millis(0) if row["state"] == State.SCHEDULED and row["due"] >= ASIDE else row["due"],
         token=row["token"],
         deliveries=row["deliveries"],
         head=row["head"],

@@ -110,6 +110,13 @@ CREATE TABLE IF NOT EXISTS notes (
 
 CREATE INDEX IF NOT EXISTS notes_by_instant ON notes (at, id);
 
+CREATE TABLE IF NOT EXISTS pauses (
+    kind TEXT NOT NULL,                  -- queue or job
+    name TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+
 -- What the store remembers of itself: `token`, the last one given, `served`, the queue that a claim took from last, and
 -- `buried`, the greatest version of all schedules that were deleted: what is put begins above it.
 CREATE TABLE IF NOT EXISTS marks (

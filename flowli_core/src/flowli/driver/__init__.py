@@ -52,7 +52,9 @@ from flowli.driver.messages import (
     StoredSchedule,
     Turn,
 )
+from flowli.driver.pauses import KeepsPauses, Pause, Paused
 from flowli.driver.protocol import Ability, Driver
+from flowli.driver.reports import KeepsReports, Report
 from flowli.driver.throttling import LimitView, Need, Rule, Throttles
 
 __all__ = [
@@ -75,6 +77,8 @@ __all__ = [
     "Fact",
     "Finding",
     "Hold",
+    "KeepsPauses",
+    "KeepsReports",
     "Lease",
     "LimitView",
     "Millis",
@@ -83,9 +87,12 @@ __all__ = [
     "Note",
     "OnConflict",
     "Overview",
+    "Pause",
+    "Paused",
     "QueueView",
     "Recovered",
     "Renewal",
+    "Report",
     "Rule",
     "RunnerNote",
     "Seen",

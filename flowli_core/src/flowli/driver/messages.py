@@ -243,8 +243,8 @@ class StoredJob:
     priority: int
     due: Millis | None
     """The instant of SCHEDULED, since when QUEUED is ready (0: handed back), the deadline of ACTIVE, the expiry of a
-    terminal one. None for SCHEDULED: it waits for parents, or is parked under a limit; for a terminal one: it is kept
-    for its children."""
+    terminal one. For SCHEDULED: None where it waits for parents or is parked under a limit, 0 where its name is paused
+    (`flowli.driver.KeepsPauses`). None for a terminal one: it is kept for its children."""
     token: int
     """Of the last lease; 0 before the first."""
     deliveries: int

@@ -12,6 +12,7 @@ import asyncio
 from flowli.errors import DriverError
 from flowli.resp.keys import LAYOUT
 from flowli.resp.partitions import MOST, NOTICED, Division, Partitions
+from flowli.resp.pausing import copy_pauses
 from flowli.resp.scripts import script
 
 __all__ = ["double"]
@@ -31,6 +32,7 @@ async def double(parts: Partitions) -> int:
     # What a driver says not to be there, it says by a division no older than this.
     await asyncio.sleep(NOTICED + _MARGIN)
     base, _, reads, _ = stands
+    await copy_pauses(parts.home, parts.all[reads // 2 :])
     return (await _note(parts, stands, b"%d %d %d now" % (base, reads, reads))).writes
 
 

@@ -24,7 +24,10 @@ from flowli.driver import (
     NewJob,
     Note,
     Overview,
+    Pause,
+    Paused,
     Renewal,
+    Report,
     RunnerNote,
     Settlement,
     Slice,
@@ -34,7 +37,7 @@ from flowli.driver import (
     Turn,
 )
 from flowli.errors import DefinitionError, DriverClosed
-from flowli.resp import acting, doubling, gathering, scheduling, spreading, touring, writing
+from flowli.resp import acting, doubling, gathering, pausing, reporting, scheduling, spreading, touring, writing
 from flowli.resp.durability import Confirmation
 from flowli.resp.greeting import greet
 from flowli.resp.keys import Keys
@@ -93,8 +96,10 @@ class RespDriver(ABC):
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        """AUDIT, EXAMINE, UNIQUE and WORKFLOWS."""
-        return frozenset({Ability.AUDIT, Ability.EXAMINE, Ability.UNIQUE, Ability.WORKFLOWS})
+        """AUDIT, EXAMINE, PAUSES, PROGRESS, UNIQUE and WORKFLOWS."""
+        return frozenset(
+            {Ability.AUDIT, Ability.EXAMINE, Ability.PAUSES, Ability.PROGRESS, Ability.UNIQUE, Ability.WORKFLOWS}
+        )
 
     @property
     def process_local(self) -> bool:
@@ -208,6 +213,21 @@ class RespDriver(ABC):
         self, *, due: bool = False, limit: int, cursor: str | None = None, now: Millis | None = None
     ) -> Slice[StoredSchedule]:
         return await scheduling.list_schedules(self._all.home, due=due, limit=limit, cursor=cursor, now=now)
+
+    async def pause(self, what: Sequence[Paused], *, now: Millis | None = None) -> None:
+        await pausing.pause(self._all, what, now=now)
+
+    async def resume(self, what: Sequence[Paused], *, now: Millis | None = None) -> None:
+        await pausing.resume(self._all, what, now=now)
+
+    async def get_pauses(self) -> Sequence[Pause]:
+        return await pausing.get_pauses(self._all)
+
+    async def report(self, notes: Sequence[tuple[Hold, bytes]], *, now: Millis | None = None) -> Sequence[bool]:
+        return await reporting.report(self._all, notes, now=now)
+
+    async def get_reports(self, ids: Sequence[str]) -> Sequence[Report | None]:
+        return await reporting.get_reports(self._all, ids)
 
     async def examine(self, *, now: Millis | None = None) -> Examination:
         return await gathering.examine(self._all, self._where, allow_eviction=self._allow_eviction, now=now)

@@ -99,7 +99,7 @@ class Partitions:
         """Queues that home was told of: it knows by itself only those whose jobs lie there."""
         self.unsure: dict[str, tuple[int, Division]] = {}
         """Of each sender whose last enqueue failed: its number, and the division that it went by."""
-        self.tours: dict[tuple[str, ...] | None, Tour] = {}
+        self.tours: dict[frozenset[str] | None, Tour] = {}
         """By the queues that are claimed from."""
         self.went: dict[str, tuple[int, set[int]]] = {}
         """Of each sender of claims: the number of its last turn, and the partitions that it led to."""

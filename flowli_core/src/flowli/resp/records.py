@@ -12,6 +12,7 @@ from typing import NamedTuple
 from flowli.driver import Bonds, Lease, Millis, NewJob, OnConflict, Recovered, State, StoredJob, Until
 
 __all__ = [
+    "ASIDE",
     "LETTERS",
     "NEVER",
     "STATES",
@@ -24,6 +25,9 @@ __all__ = [
     "unpack",
     "unpack_texts",
 ]
+
+ASIDE = 4 * 10**15
+"""What is added to the ready instant of a job that waits for its name to be resumed; `stand.lua` has it too."""
 
 STATES = {
     b"S": State.SCHEDULED,
@@ -155,7 +159,7 @@ def job_of(job_id: str, reply: tuple[bytes, int, bytes, bytes, bytes, bytes], *,
         name=found.name,
         state=STATES[letter],
         priority=found.priority,
-        due=None if instant >= NEVER else Millis(instant),
+        due=None if instant >= NEVER else Millis(0 if letter == b"S" and instant >= ASIDE else instant),
         token=max(int(leased or 0), int(lapsed or 0), int(settled or 0)),
         deliveries=int(count or 0),
         head=found.head,

@@ -109,7 +109,7 @@ class _Visits:
     """The visits of one exchange: where they led, and what was leased."""
 
     def __init__(self, parts: Partitions, claim: Claim, now: Millis | None) -> None:
-        queues = None if claim.queues is None else tuple(claim.queues)
+        queues = None if claim.queues is None else frozenset(claim.queues)
         self._parts, self._claim, self._now = parts, claim, now
         self._tour = parts.tours.setdefault(queues, Tour())
         self._deadline = time.monotonic() + claim.wait / 1000

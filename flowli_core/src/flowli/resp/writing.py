@@ -19,7 +19,7 @@ from flowli.driver import (
 )
 from flowli.errors import DriverError
 from flowli.resp.namespace import Namespace, cut, instant
-from flowli.resp.records import NEVER, STATES, pack, pack_bonds
+from flowli.resp.records import ASIDE, STATES, pack, pack_bonds
 from flowli.resp.scripts import Arg, Call, script
 
 __all__ = ["announce", "bound", "enqueue", "enqueued", "job_args", "renew"]
@@ -65,7 +65,7 @@ def enqueued(jobs: Sequence[NewJob], now: int, letters: bytes, instants: bytes) 
 
 def _due(instant: bytes) -> Millis:
     due = int(instant)
-    return Millis(0 if due >= NEVER else due)
+    return Millis(0 if due >= ASIDE else due)
 
 
 async def enqueue(

@@ -1,5 +1,5 @@
 -- Cancel jobs: what waits becomes cancelled, what runs is asked, what is terminal stands. First write: a deletion.
--- KEYS: none jobs state active crash more asked watch ghost bond uniq lapse kids open | line rank due wake gone
+-- KEYS: none jobs state active crash more asked watch ghost bond uniq lapse kids open prog | line rank due wake gone
 -- ARGV: now|'' | number of queues, names | for each act: id, keep, '1' and memo or ''
 -- Returns: a string, for each act the letter met (- unknown), {that, for each child that waited: which act, parents} or
 --   {'again', queue..}
@@ -30,6 +30,7 @@ local function cancel(i, state)
   note_parents(waited, i, id)
   local met = leave(queue, k, id)
   redis.call('HDEL', ASKED, id)
+  redis.call('HDEL', PROG, id)
   over[#over + 1] = id
   if kids[i] then count_down(kids[i], now)
   elseif keep <= 0 then forget({id}) return met end

@@ -1,5 +1,5 @@
 -- Keep house (hand back what lapsed, promote what is due, sweep what expired), then lease in order, or repeat a turn.
--- KEYS: first jobs state active fence crash more ghost last turns queues tick kids | line rank due lease wake done fail gone
+-- KEYS: first jobs state active fence crash more ghost last turns queues tick kids pause | line rank due lease wake done fail gone
 -- ARGV: now|'' | number of queues, names | want, lease span, byte budget, sender, turn, '1' for all queues
 -- Returns: {now, first token or tokens, elements (13 digits, id), records, states, crashes,
 --   recovered (id, deliveries, record without body), next instant|'', schedule instant|'', more,
@@ -11,12 +11,25 @@ local at = 3 + ARGV[2]
 local want, span, room = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
 local sender, turn, all = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5] == '1'
 local has_state, has_crash, has_more, has_ghost, has_kids = false, false, false, false, false
-if redis.call('EXISTS', STATE, CRASH, MORE, GHOST) > 0 then
+-- What is paused: by 'q' or 'j' and name; nothing if there is no pause, and `stopped` too if there is none of a job name.
+local paused, stopped
+local rare = redis.call('EXISTS', STATE, CRASH, MORE, GHOST, PAUSE)
+if rare > 0 then
   has_state = redis.call('EXISTS', STATE) == 1
   has_crash = redis.call('EXISTS', CRASH) == 1
   has_more = redis.call('EXISTS', MORE) == 1
   has_ghost = redis.call('EXISTS', GHOST) == 1
   has_kids = redis.call('EXISTS', KIDS) == 1
+  for _, there in ipairs({has_state, has_crash, has_more, has_ghost}) do if there then rare = rare - 1 end end
+  local names = rare > 0 and redis.call('HKEYS', PAUSE) or {}
+  local since = fetch(PAUSE, names)
+  for i = 1, #names do
+    if since[i] ~= '~' then
+      paused = paused or {}
+      paused[names[i]] = true
+      stopped = stopped or string.byte(names[i]) == 106
+    end
+  end
 end
 local elements, records, states, crashes, recovered, act = {}, {}, {}, {}, {}, {}
 local got, bytes, exact, full, left, top, first_token = 0, 0, false, false, false, nil, 0
@@ -33,7 +46,7 @@ local function head_of(key)
 end
 
 local function look_ahead(head)
-  if not head or head >= 9e15 then return end
+  if not head or head >= ASIDE then return end
   if head <= now then left = true end
   if not soon or head < soon then soon = head end
 end
@@ -138,7 +151,7 @@ end
 
 local function lease(queue, k)
   local ranked = redis.call('EXISTS', KEYS[k + RANK]) == 1
-  local skipped, leases, taking, large = 0, {}, 0, want - got > FEW
+  local skipped, leases, taking, large, aside = 0, {}, 0, want - got > FEW, {}
   if large then leases, taking = {lease_ends, LONG}, 2 end
   while got < want and not full and skipped < 2000 do
     local els, of_rank = peek(k, math.min(want - got, 16), ranked)
@@ -150,6 +163,10 @@ local function lease(queue, k)
     for i = 1, n do
       local id, record, ghost = ids[i], stored[i], false
       if has_ghost and not of_rank[i] and is_ghost(queue, id) then ghost = true lay_ghost(queue, id, -1) end
+      if stopped and record and not ghost and paused['j' .. name_of(record)] then
+        aside[#aside + 1] = ASIDE + string.sub(els[i], 1, 13)
+        aside[#aside + 1], record = id, nil
+      end
       if ghost or not record then skipped = skipped + 1
       elseif not exact and bytes + #record <= room then bytes, t = bytes + #record, t + 1
       elseif fits(record) then t = t + 1
@@ -176,6 +193,7 @@ local function lease(queue, k)
       for i = 1, t do states[base + i], crashes[base + i] = st[i] or '', cr[i] or '' end
     end
   end
+  many('ZADD', KEYS[k + DUE], aside)
   if large and taking == 2 then return end
   many('ZADD', KEYS[k + LEASE], leases)
   if large then redis.call('ZREM', KEYS[k + LEASE], LONG) end
@@ -189,7 +207,7 @@ local function mark(queue, k)
     ready = redis.call('LLEN', KEYS[k + LINE]) + redis.call('ZCARD', KEYS[k + RANK])
       - (redis.call('HGET', GHOST, ghost_field(queue, '')) or 0)
   end
-  if ready <= 0 then redis.call('ZREM', KEYS[k + WAKE], '0') return end
+  if ready <= 0 or paused and paused['q' .. queue] then redis.call('ZREM', KEYS[k + WAKE], '0') return end
   left = true
   redis.call('ZADD', KEYS[k + WAKE], 0, '0')
 end
@@ -247,7 +265,7 @@ for q = 1, tonumber(ARGV[2]) do
     sweep(KEYS[k + GONE])
   end
   local before = got
-  if got < want and not full then lease(ARGV[2 + q], k) end
+  if got < want and not full and not (paused and paused['q' .. ARGV[2 + q]]) then lease(ARGV[2 + q], k) end
   mark(ARGV[2 + q], k)
   if got > before and (not ends or ends > now + span) then ends = now + span end
   look_ahead(due)

@@ -1,5 +1,5 @@
 -- Write what became of leased jobs, each only while its token is the job's. The first write is a deletion.
--- KEYS: jobs state active crash more asked watch bond uniq lapse kids open | lease due rank wake done fail gone
+-- KEYS: jobs state active crash more asked watch bond uniq lapse kids open prog | lease due rank wake done fail gone
 -- ARGV: now|'' | 0 | for each settlement: queue number, id, token, letter, 'instant' or '+ms', memo
 -- Returns: {now, a letter for each settlement: W written, R repeated, L lost, G gone}, or {'again', queue..}
 -- USES: clock batch stand forget families bonds publish
@@ -8,11 +8,11 @@ local n = (#ARGV - 2) / 6
 local ids = {}
 for i = 1, n do ids[i] = ARGV[6 * i - 2] end
 local tokens = fetch(ACTIVE, ids)
--- A key that is named five times counts five times: one call tells whether there are families, and whether there is more.
-local found = redis.call('EXISTS', STATE, CRASH, MORE, ASKED, KIDS, KIDS, KIDS, KIDS, KIDS)
-local known, kids = found > 0, found > 4 and fetch(KIDS, ids) or {}
+-- A key that is named six times counts six times: one call tells whether there are families, and whether there is more.
+local found = redis.call('EXISTS', STATE, CRASH, MORE, ASKED, PROG, KIDS, KIDS, KIDS, KIDS, KIDS, KIDS)
+local known, kids = found > 0, found > 5 and fetch(KIDS, ids) or {}
 local index = {C = DONE, F = FAIL, X = GONE}
-if found > 4 then
+if found > 5 then
   local ending_now = {}
   for i = 1, n do
     local b = 6 * i - 3
@@ -88,7 +88,10 @@ many('HDEL', ACTIVE, won)
 for k, list in pairs(leases) do many('ZREM', KEYS[k + LEASE], list) end
 if known then
   forget(gone)
-  many('HDEL', ASKED, over)
+  if #over > 0 and redis.call('EXISTS', ASKED, PROG) > 0 then
+    many('HDEL', ASKED, over)
+    many('HDEL', PROG, over)
+  end
 else
   many('HDEL', JOBS, gone)
 end

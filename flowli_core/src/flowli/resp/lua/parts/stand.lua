@@ -5,6 +5,14 @@ local function queue_of(record)
   return string.sub(record, from, from + size - 1)
 end
 
+local function name_of(record)
+  local queue, name, from = string.match(record, '^(%d+)\t(%d+)\t%d+\n()', 16)
+  return string.sub(record, from + queue, from + queue + name - 1)
+end
+
+-- A job of a paused name that a claim has met is due this much later than it was ready, which is never.
+local ASIDE = 4e15
+
 local function length_without_body(record)
   local queue, name, head, from = string.match(record, '^(%d+)\t(%d+)\t(%d+)\n()', 16)
   return from - 1 + queue + name + head
