@@ -16,7 +16,10 @@ class TestMemory(DriverSuite):
     abilities: ClassVar[Collection[Ability]] = [
         Ability.AUDIT,
         Ability.EXAMINE,
+        Ability.FAIRNESS,
+        Ability.LIMITS,
         Ability.PAUSES,
+        Ability.PROGRESS,
         Ability.UNIQUE,
         Ability.WORKFLOWS,
     ]
