@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flowli.durations import parse_span
 from flowli.errors import StrategyError, ValidationError
-from flowli.wire import encode_progress
+from flowli.progress import encode_progress
 
 if TYPE_CHECKING:
     from flowli.bound import BoundJob

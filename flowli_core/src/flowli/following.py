@@ -12,10 +12,11 @@ from flowli.core import Core
 from flowli.driver import KeepsReports, Report
 from flowli.durations import millis_to_instant
 from flowli.errors import StrategyError
+from flowli.progress import decode_progress
 from flowli.records import Progress
 from flowli.repeat import repeat
 from flowli.reporting import reports_of
-from flowli.wire import Unreadable, decode_progress
+from flowli.wire import Unreadable
 
 __all__ = ["follow", "newest"]
 

@@ -35,13 +35,11 @@ __all__ = [
     "decode_head",
     "decode_memo",
     "decode_note",
-    "decode_progress",
     "decode_schedule",
     "encode_body",
     "encode_head",
     "encode_memo",
     "encode_note",
-    "encode_progress",
     "encode_schedule",
     "split_body",
 ]
@@ -376,22 +374,6 @@ def decode_note(note: bytes) -> tuple[str, int, tuple[str, ...]]:
         return str(found["h"]), int(found["p"]), tuple(found["j"])
     except (LookupError, TypeError, ValueError):
         raise Unreadable("its note is damaged") from None
-
-
-def encode_progress(fraction: float, message: str) -> bytes:
-    """What a handler says of its attempt."""
-    return FORMAT + to_json({"f": fraction, "m": message} if message else {"f": fraction})
-
-
-def decode_progress(note: bytes) -> tuple[float, str]:
-    """Fraction and message; Unreadable for a newer format or damage."""
-    if note[:1] != FORMAT:
-        raise Unreadable("its progress is of another format than this version reads")
-    found = _object(note[1:], "progress")
-    try:
-        return float(found["f"]), str(found.get("m", ""))
-    except (LookupError, TypeError, ValueError):
-        raise Unreadable("its progress is damaged") from None
 
 
 def _object(text: bytes, what: str) -> dict[str, Any]:
