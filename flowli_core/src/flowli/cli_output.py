@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ _PIPED_WIDTH = 10_000
 
 def as_plain(record: Any) -> dict[str, Any]:
     """A record as JSON says it: payloads as what they hold, under ``input``, ``meta`` and ``result``."""
-    found: dict[str, Any] = asdict(record) if is_dataclass(record) and not isinstance(record, type) else dict(record)
+    found: dict[str, Any] = asdict(record)
     return {_PAYLOADS.get(name, name): _opened(value) if name in _PAYLOADS else value for name, value in found.items()}
 
 
@@ -96,7 +96,7 @@ def _cell(value: Any) -> Text:
         case str():
             return Text(value, style=_STYLES.get(value, ""))
         case tuple() | list():
-            return Text(", ".join(map(str, value)))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+            return Text(", ".join(map(str, value)))  # pyright: ignore[reportUnknownArgumentType]
         case dict():
             return Text(to_json(value, fallback=str).decode())
         case _:

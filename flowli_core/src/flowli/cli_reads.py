@@ -147,10 +147,10 @@ def show(id: Annotated[str, typer.Argument(help="Of a job.")], app: AppOption = 
     if as_json:
         emit(plain)
         return
-    error = plain.pop("error") or {}
-    pairs(plain | {"error": error and f"{error['type']}: {error['message']}"})
-    if error.get("traceback"):
-        typer.echo(error["traceback"].rstrip())
+    error = record.error
+    pairs(plain | {"error": None if error is None else f"{error.type}: {error.message}"})
+    if error is not None and error.traceback:
+        typer.echo(error.traceback.rstrip())
 
 
 def acts(
