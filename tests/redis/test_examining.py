@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from flowli.driver import Act, Change, Deed, Examination, Millis, RunnerNote, State, StoredSchedule
+from flowli.driver import Act, Bonds, Change, Deed, Examination, Millis, RunnerNote, State, StoredSchedule
 from flowli_redis import RedisDriver
 from tests.support.jobs import claim_of, ended, job_of
 from tests.support.outside import Outside
@@ -175,3 +175,24 @@ async def _traffic(driver: RedisDriver, number: int, enough: asyncio.Event) -> N
         states = [State.COMPLETED, State.FAILED, State.QUEUED, State.SCHEDULED]
         settled = [ended(lease, keep_for=n % 4 * 10, state=states[n % 4]) for n, lease in enumerate(taken)]
         await driver.exchange(settled)
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "subject"),
+    [
+        (("HDEL", "open", "child"), "never-due", "child"),
+        (("DEL", "bond"), "never-due", "child"),
+        (("HSET", "state", "parent", "C1 4000000000000\n"), "never-due", "child"),
+        (("HSET", "open", "nobody", 1), "orphan", "nobody"),
+        (("HSET", "kids", "nobody", "5:child"), "orphan", "nobody"),
+    ],
+)
+async def test_what_waits_for_nobody_is_named(
+    driver: RedisDriver, client: Outside, prefix: str, command: tuple[str, ...], code: str, subject: str
+) -> None:
+    parent = job_of("parent")._replace(due=FAR, bonds=Bonds())
+    await driver.enqueue([parent, job_of("child")._replace(bonds=Bonds(after=["parent"]))])
+    store = Store(driver, client, prefix)
+    assert [one for one in (await store.examine()).findings if one.code != "no-persistence"] == []
+    await store.ask(*command)
+    assert (code, subject) in {(one.code, one.subject) for one in (await store.examine()).findings}

@@ -74,7 +74,7 @@ def pack_bonds(bonds: Bonds | None) -> bytes:
         span = "" if unique.within is None else unique.within
         text = f"{_WAYS[unique.until]}{_CONFLICTS[unique.on_conflict]}{span} {unique.key}".encode()
         packed = b"u%d:%b" % (len(text), text)
-    if bonds.after or unique is None:
+    if bonds.after or bonds == Bonds():
         ids = b"".join(b"%d:%b" % (len(one), one) for one in (id.encode() for id in bonds.after))
         packed += b"a%d:%b" % (len(ids), ids)
     return packed

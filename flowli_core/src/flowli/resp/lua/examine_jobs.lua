@@ -1,9 +1,9 @@
 -- Look at one step of the records, or at the ids given, and say what contradicts what. Writes nothing.
--- KEYS: jobs state active fence queues kids open | line rank due lease done fail gone
+-- KEYS: jobs state active fence queues kids open bond | line rank due lease done fail gone
 -- ARGV: now|'' | number of queues, names | cursor, or '' for ids | count | ids
 -- Returns: {cursor, records met, their bytes, id, queue, fault of each that has one}, or {'again', queue..}
 --   The fault `line`: is to stand in the line, which only a look at ids searches.
--- USES: clock batch stand stamps whole
+-- USES: clock batch stand stamps whole families bonds
 local now = clock(ARGV[1])
 local at = 3 + ARGV[2]
 local cursor = ARGV[at]
@@ -56,6 +56,14 @@ local function fault_of_ended(letter, expiry, kept, ended, elsewhere, is_kept)
   if kept + 3600000 < now then return 'not-swept' end
 end
 
+local function waits_for_nobody(id)
+  if redis.call('HEXISTS', OPEN, id) == 0 then return true end
+  for _, parent in ipairs(texts(field_of(redis.call('HGET', BOND, id) or '', 'a') or '')) do
+    if redis.call('HEXISTS', JOBS, parent) == 1 and not ending(redis.call('HGET', STATE, parent)) then return false end
+  end
+  return true
+end
+
 local function fault_of(i)
   local id, state, token = ids[i], states[i], tokens[i]
   if not queues[i] then return 'record-damaged' end
@@ -76,7 +84,7 @@ local function fault_of(i)
   if token and not score[LEASE] then return 'no-deadline' end
   if score[LEASE] and not token then return 'no-token' end
   if token and not (tonumber(token) and tonumber(token) <= fence) then return 'token-above-fence' end
-  if tonumber(score[DUE] or 0) >= 9e15 and redis.call('HEXISTS', OPEN, id) == 0 then return 'never-due' end
+  if tonumber(score[DUE] or 0) >= NEVER and waits_for_nobody(id) then return 'never-due' end
   if token or waits > 0 then return nil end
   if cursor ~= '' then return 'line' end
   if not is_in_line(k, id, string.sub(records[i], 2, 14)) then return 'unreachable' end
