@@ -16,6 +16,7 @@ PAGES = [
     "dead-letters.md",
     "limits.md",
     "queues.md",
+    "results.md",
     "schedules.md",
     "security.md",
     "unique.md",

@@ -26,8 +26,10 @@ from flowli import (
     current_attempt,
     job,
 )
+from flowli.chains import Outcome
 from flowli.driver import State
 from flowli.records import Disposition, JobRecord
+from flowli.results import gather, settled
 
 
 class Meta(BaseModel):
@@ -197,3 +199,13 @@ async def unique(app: App) -> None:
     Unique("key", within=30)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Unique("key", "settled")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Unique(lambda rows: len(rows))  # type: ignore[arg-type,return-value]  # pyright: ignore[reportArgumentType]
+
+
+async def many_results(app: App) -> None:
+    report, numbers = await app.build.enqueue(3), await app.bare.enqueue()
+    assert_type(await gather(report, numbers), tuple[Report, list[int]])
+    assert_type(await gather(report, numbers, report, timeout="5s"), tuple[Report, list[int], Report])
+    assert_type(await gather(*await app.build.enqueue_many([1, 2])), tuple[Report, ...])
+    assert_type(await settled(report, numbers, timeout=0), tuple[Outcome[Report], Outcome[list[int]]])
+    assert_type((await settled(report))[0].result, Report | None)
+    await gather(report, 3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]

@@ -102,7 +102,7 @@ class Execution:
             options = head.options
         except Unreadable as exc:
             return park(Case(lease, self.core.defaults, memo, now), f"unreadable: {exc}", FailureReason.UNREADABLE, now)
-        case = Case(lease, options, memo, now)
+        case = Case(lease, options, memo, now, self.core.limits.traceback)
         if memo.result is not None:
             return park(case, "unreadable: its memo is damaged", FailureReason.UNREADABLE, now)
         if lease.deliveries >= options.max_deliveries:

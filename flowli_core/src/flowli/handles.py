@@ -32,8 +32,9 @@ from flowli.repeat import repeat
 from flowli.steering import delete_schedule, pause_schedule, resume_schedule, trigger_schedule
 from flowli.wire import ScheduleBody
 
-__all__ = ["JobHandle", "Receipt", "ScheduleHandle", "cancel_job"]
+__all__ = ["JobHandle", "Receipt", "ScheduleHandle", "awaited", "cancel_job", "result_of"]
 
+_R = TypeVar("_R")
 _R_co = TypeVar("_R_co", covariant=True)
 
 
@@ -98,7 +99,7 @@ class JobHandle(Generic[_R_co]):
         driver = await self._core.driver("record()")
         [stored] = await repeat(lambda: driver.get_jobs([self._id]))
         if stored is None:
-            raise self._gone()
+            raise _gone(self._job, self._id)
         return read_job(stored)
 
     async def progress(self, *, every: timedelta | str = "500ms") -> AsyncGenerator[Progress]:
@@ -142,7 +143,7 @@ class JobHandle(Generic[_R_co]):
         """
         limit = parse_timeout(timeout)
         try:
-            return self._outcome(await self._ended(limit))
+            return result_of(self._job, self._id, await self._ended(limit))
         except TimeoutError:
             raise TimeoutError(f"Job {self.name!r} ({self._id}) did not end within {limit:g}s. It goes on.") from None
 
@@ -155,33 +156,44 @@ class JobHandle(Generic[_R_co]):
             return found[self._id]
         return await asyncio.wait_for(self._core.watches.here().outcome(driver, self._id), limit)
 
-    def _outcome(self, stored: StoredJob | None) -> _R_co:
-        if stored is None:
-            raise self._gone()
-        record = read_job(stored)
-        if record.state is State.CANCELLED:
-            why = "." if record.error is None else f": {record.error.message}"
-            raise JobCancelledError(f"Job {self.name!r} ({self._id}) was cancelled{why}")
-        if record.state is State.FAILED:
-            error = record.error or JobError(type="", message="")
-            text = f"Job {self.name!r} ({self._id}) failed ({record.reason}): {error.type}: {error.message}"
-            raise JobFailedError(text, error=error, record=record)
-        try:
-            result: _R_co = self._job.result_adapter.validate_json(record.result_json or b"null")
-        except PydanticError:
-            raise ValidationError(
-                f"Job {self.name!r} ({self._id}): its stored result does not validate. Did its return type change?"
-            ) from None
-        return result
-
-    def _gone(self) -> JobNotFoundError:
-        return JobNotFoundError(
-            f"There is no record of job {self.name!r} ({self._id}). Its retention has passed, nothing was to be kept "
-            f"(result_ttl='0s'), or it never was."
-        )
-
     def __repr__(self) -> str:
         return f"<JobHandle {self.name} {self._id} {self.state or 'unknown'}>"
+
+
+def awaited(handle: JobHandle[Any]) -> tuple[Core, Job[Any, Any, Any, Any], str]:
+    """Where the job of a handle is, its definition, and its id."""
+    return handle._core, handle._job, handle.id  # pyright: ignore[reportPrivateUsage]
+
+
+def result_of(job: Job[Any, Any, Any, _R], id: str, stored: StoredJob | None) -> _R:
+    """The result of a job that is over, or its error raised."""
+    if stored is None:
+        raise _gone(job, id)
+    record = read_job(stored)
+    if record.state is State.CANCELLED:
+        why = "." if record.error is None else f": {record.error.message}"
+        raise JobCancelledError(f"Job {job.name!r} ({id}) was cancelled{why}")
+    if record.state is State.FAILED:
+        error = record.error or JobError(type="", message="")
+        text = f"Job {job.name!r} ({id}) failed ({record.reason}): {error.type}: {error.message}"
+        failed = JobFailedError(text, error=error, record=record)
+        if error.traceback is not None:
+            failed.add_note(f"In the runner (most recent call last):\n{error.traceback.rstrip()}")
+        raise failed
+    try:
+        result: _R = job.result_adapter.validate_json(record.result_json or b"null")
+    except PydanticError:
+        raise ValidationError(
+            f"Job {job.name!r} ({id}): its stored result does not validate. Did its return type change?"
+        ) from None
+    return result
+
+
+def _gone(job: Job[Any, Any, Any, Any], id: str) -> JobNotFoundError:
+    return JobNotFoundError(
+        f"There is no record of job {job.name!r} ({id}). Its retention has passed, nothing was to be kept "
+        f"(result_ttl='0s'), or it never was."
+    )
 
 
 async def cancel_job(core: Core, job: Job[Any, Any, Any, Any] | None, id: str) -> bool:

@@ -18,6 +18,14 @@ MOST_BYTES = 8 * 1024 * 1024
 
 _MOST_DEPTH = 128
 _MOST_BATCH = 1_000_000
+_MOST_TRACEBACK = 100_000
+_BOUNDS = {
+    "payload_bytes": (1, MOST_BYTES),
+    "result_bytes": (1, MOST_BYTES),
+    "depth": (1, _MOST_DEPTH),
+    "batch": (1, _MOST_BATCH),
+    "traceback": (0, _MOST_TRACEBACK),
+}
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _BRACKET = re.compile(rb"[\[\]{}]")
 
@@ -34,13 +42,15 @@ class Limits:
     """How deep lists and objects of a payload may be nested; at most 128."""
     batch: int = 100_000
     """Jobs of one `enqueue_many`; at most 1,000,000."""
+    traceback: int = 16_000
+    """Characters of the traceback that is kept of a failure, its end; 0 keeps none. It has lines of source and no
+    values. At most 100,000."""
 
     def __post_init__(self) -> None:
-        bounds = {"payload_bytes": MOST_BYTES, "result_bytes": MOST_BYTES, "depth": _MOST_DEPTH, "batch": _MOST_BATCH}
-        for name, most in bounds.items():
+        for name, (least, most) in _BOUNDS.items():
             value = getattr(self, name)
-            if type(value) is not int or not 1 <= value <= most:
-                raise DefinitionError(f"Limits({name}=...) is a whole number from 1 to {most}; got {value!r}.")
+            if type(value) is not int or not least <= value <= most:
+                raise DefinitionError(f"Limits({name}=...) is a whole number from {least} to {most}; got {value!r}.")
 
     def check_payload(self, job: str, body: bytes) -> bytes:
         """The body, if it is neither too long nor too deep."""

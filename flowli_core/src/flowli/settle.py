@@ -56,6 +56,8 @@ class Case(NamedTuple):
     options: Options
     memo: Memo
     started_at: Millis
+    most_traceback: int = _MOST_TRACEBACK
+    """Characters of a traceback that is kept; 0 keeps none."""
 
     @property
     def number(self) -> int:
@@ -119,7 +121,7 @@ def fail(case: Case, error: BaseException, random: Callable[[], float], now: Mil
     if ruling is False:
         return give_up(case, error, FailureReason.GIVEN_UP, now, failures=failures)
     wait = to_millis(case.options.backoff.wait(failures, random) if ruling is True else ruling)
-    memo = _counted(case, failures=failures, waiting_for=WaitingFor.RETRY, error=describe(error))
+    memo = _counted(case, failures=failures, waiting_for=WaitingFor.RETRY, error=describe(error, case.most_traceback))
     settlement = _settlement(case, Move.RETRY, encode_memo(memo), delay=wait)
     return Verdict(settlement, Move.RETRY, case.lease.name, case.number, case.run_s(now), error, None, wait)
 
@@ -135,7 +137,7 @@ def give_up(
 ) -> Verdict:
     """The end as ``failed``. ``started`` is False where the handler was never called, and no attempt is counted."""
     changes = {"failures": case.memo.failures if failures is None else failures, "finished_at": now}
-    memo = _counted(case, **changes, error=describe(error), reason=reason)
+    memo = _counted(case, **changes, error=describe(error, case.most_traceback), reason=reason)
     number = case.number
     if not started:
         number -= 1
@@ -147,7 +149,10 @@ def give_up(
 def cancel(case: Case, now: Millis, error: Cancel | None = None, *, started: bool = True) -> Verdict:
     """The handler raised `Cancel`, whose reason is kept, or a request to cancel reached it. ``started`` as for
     `give_up`."""
-    memo, number = _counted(case, finished_at=now, error=None if error is None else describe(error)), case.number
+    memo, number = (
+        _counted(case, finished_at=now, error=None if error is None else describe(error, case.most_traceback)),
+        case.number,
+    )
     if not started:
         memo, number = _not_started(case, memo), number - 1
     keep_for = case.options.result_ttl
@@ -274,16 +279,16 @@ def _not_started(case: Case, memo: Memo) -> Memo:
     )
 
 
-def describe(error: BaseException) -> JobError:
+def describe(error: BaseException, most_traceback: int = _MOST_TRACEBACK) -> JobError:
     """An exception as text: bounded, without locals, and without the inputs that pydantic's own text shows."""
     # What was raised in another process comes with its frames as text.
     text = getattr(error, "__flowli_traceback__", None) or "".join(traceback.format_tb(error.__traceback__))
-    frames = _printable(text)
+    frames = _printable(text) if most_traceback else ""
     return JobError(
         type=name_of(type(error)),
         message=message_of(error),
         code=error.code if isinstance(error, FlowliError) else None,
-        traceback=frames[-_MOST_TRACEBACK:] or None,
+        traceback=frames[-most_traceback:] or None,
     )
 
 
