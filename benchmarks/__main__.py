@@ -16,7 +16,19 @@ from benchmarks.contestants import Contestant
 from benchmarks.environments import ROOT, NotInstalledError, prepare, versions_of
 from benchmarks.lab import Lab
 from benchmarks.lineup import choose
-from benchmarks.measures import backlog, drain, due, enqueue, idle, profile, reconnect, runners, schedules, sleep
+from benchmarks.measures import (
+    backlog,
+    drain,
+    due,
+    durability,
+    enqueue,
+    idle,
+    profile,
+    reconnect,
+    runners,
+    schedules,
+    sleep,
+)
 from benchmarks.rounds import Measure, Raw, load, run_measure, save
 from benchmarks.servers import SERVERS, Server, find_server
 
@@ -29,12 +41,13 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "defaults": drain.measure_defaults,
         "idle": idle.measure,
         "sleep": sleep.measure,
+        "profile": profile.measure,
         "runners": runners.measure,
         "backlog": backlog.measure,
         "due": due.measure,
         "reconnect": reconnect.measure,
         "schedules": schedules.measure,
-        "profile": profile.measure,
+        "durability": durability.measure,
     }
 )
 _SAME = ("commit", "server", "rounds", "scale")
@@ -122,6 +135,10 @@ def _tell(line: str) -> None:
     print(line, flush=True)
 
 
+def _end(number: int, _: object) -> None:
+    sys.exit(128 + number)  # and not at once: servers and workers end with their cell
+
+
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers and workers end with the cell
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main())

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from typing import TypedDict
+from typing import Any, TypedDict
 
-__all__ = ["CONCURRENCY", "NAP", "SETTINGS", "URL", "Payload", "make_payload"]
+__all__ = ["CONCURRENCY", "DURABILITY", "NAP", "SETTINGS", "URL", "Payload", "make_payload"]
 
 URL = os.environ.get("BENCH_URL", "redis://127.0.0.1:6379/0")
 """The server."""
 SETTINGS = os.environ.get("BENCH_SETTINGS", "tuned")
 """``tuned`` (no results kept, the fast settings of its documentation) or ``defaults`` (as its tutorial has it)."""
+DURABILITY: Any = os.environ.get("BENCH_DURABILITY", "server")
+"""What the measure `durability` asks for; the default everywhere else."""
 CONCURRENCY = int(os.environ.get("BENCH_CONCURRENCY", "100"))
 """Jobs that a worker may have in hand."""
 NAP = 0.1

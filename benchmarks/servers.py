@@ -74,10 +74,11 @@ class Cost(NamedTuple):
 
 
 class Server:
-    """A context manager. ``url`` is for contestants, `look` and `slowest` for who measures."""
+    """A context manager. ``url`` is for contestants, `look` and `slowest` for who measures. ``options`` go behind
+    what is always on its command line."""
 
-    def __init__(self, binary: Path) -> None:
-        self._binary = binary
+    def __init__(self, binary: Path, *options: str) -> None:
+        self._binary, self._options = binary, options
         self._folder = tempfile.TemporaryDirectory(prefix="flowli-bench-")
 
     def __enter__(self) -> Self:
@@ -86,7 +87,7 @@ class Server:
             self.port: int = probe.getsockname()[1]
         where = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", self._folder.name]
         plain = ["--save", "", "--appendonly", "no", "--logfile", f"{self._folder.name}/log"]
-        self._process = subprocess.Popen([self._binary, *where, *plain], stdin=subprocess.DEVNULL)
+        self._process = subprocess.Popen([self._binary, *where, *plain, *self._options], stdin=subprocess.DEVNULL)
         self._client = Redis(port=self.port, decode_responses=True)
         deadline = time.monotonic() + 30
         while not self._answers():
@@ -110,6 +111,11 @@ class Server:
         """Such as ``valkey 9.1.2``."""
         info = self._info("server")
         return f"valkey {info['valkey_version']}" if "valkey_version" in info else f"redis {info['redis_version']}"
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether this is a replica that has all that its primary has."""
+        return bool(self._info("replication").get("master_link_status") == "up")
 
     def look(self) -> Cost:
         info = self._info("default")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.contestants import Kind
 from benchmarks.figures import best, figure_of, kind_of, names_in
+from benchmarks.measures.durability import LEVELS
 from benchmarks.rounds import Raw
 
 __all__ = ["TABLES", "Column", "Table", "markdown", "render"]
@@ -34,6 +35,15 @@ class Table:
 
 
 _SIZES = ("1,000", "10,000", "100,000", "1,000,000")
+
+_DURABILITY = tuple(
+    Table(
+        f"Enqueue by `durability=`, appendfsync {fsync}, with a replica: {title}, jobs/s",
+        tuple(Column(level, "durability", f"{level}, {fsync}: {way} jobs/s") for level, on in LEVELS if on == fsync),
+    )
+    for fsync in ("everysec", "always")
+    for way, title in (("one", "one by one"), ("concurrent", "100 concurrent"), ("bulk", "bulk of 100"))
+)
 
 TABLES: tuple[Table, ...] = (
     Table(
@@ -170,6 +180,7 @@ TABLES: tuple[Table, ...] = (
             Column("idle server CPU %", "schedules", "idle server cpu %"),
         ),
     ),
+    *_DURABILITY,
 )
 
 

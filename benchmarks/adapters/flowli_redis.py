@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from benchmarks.adapters.flowli_jobs import Adapter, make_contestant
-from benchmarks.payload import URL
+from benchmarks.payload import DURABILITY, URL
 from flowli_redis import RedisDriver
 
 __all__ = ["adapter", "flowli", "make_driver"]
 
 
 def make_driver() -> RedisDriver:
-    return RedisDriver(URL, prefix="bench")
+    return RedisDriver(URL, prefix="bench", durability=DURABILITY)
 
 
 flowli = make_contestant(make_driver())
