@@ -29,18 +29,25 @@ _SECONDS = 2.0
 _MOST = 100_000
 
 
+def _wait_for(replica: Server) -> None:
+    deadline = time.monotonic() + 60
+    while not replica.is_linked:
+        if time.monotonic() > deadline:
+            raise RuntimeError("the replica did not get what its primary has within a minute")
+        time.sleep(0.05)
+
+
 def measure(lab: Lab, contestant: Contestant) -> dict[str, float]:
     figures: dict[str, float] = {}
     for level, fsync in LEVELS:
         with ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="flowli-bench-"))
-            primary = stack.enter_context(Server(lab.binary, "--appendonly", "yes", "--appendfsync", fsync))
+            kept = ("--appendonly", "yes", "--appendfsync", fsync)
+            primary = stack.enter_context(Server(lab.binary, *kept, "--repl-diskless-sync-delay", "0"))
             if "fsync" in level and primary.product.startswith("redis 7.0"):
                 continue  # it has no WAITAOF
-            link = ("--replicaof", f"127.0.0.1 {primary.port}")
-            replica = stack.enter_context(Server(lab.binary, "--appendonly", "yes", "--appendfsync", fsync, *link))
-            while not replica.is_linked:
-                time.sleep(0.05)
+            replica = stack.enter_context(Server(lab.binary, *kept, "--replicaof", f"127.0.0.1 {primary.port}"))
+            _wait_for(replica)
             env = environment(contestant, primary.url, Ledger.make(Path(folder) / "ledger", 1).path, "tuned")
             producer = stack.enter_context(ProducerProcess(contestant, {**env, "BENCH_DURABILITY": level}))
             for place, way in enumerate(("one", "concurrent", "bulk")):
