@@ -124,9 +124,9 @@ def _attempts(account: Account) -> Iterator[str]:
             yield f"I12: {id} lapsed {lapses} times, and its record says {record.deliveries}"
         most = _DELIVERIES.get(record.name, DEFAULTS.max_deliveries)
         # The lease under which it is found to be poison may lapse too, before that is written: no handler was called.
-        if record.deliveries > most and record.state in (State.COMPLETED, State.FAILED):
-            if record.reason is not FailureReason.POISON:
-                yield f"I12: {id} was executed after {record.deliveries} crashes"
+        was_executed = record.state in (State.COMPLETED, State.FAILED) and record.reason is not FailureReason.POISON
+        if record.deliveries > most and was_executed:
+            yield f"I12: {id} was executed after {record.deliveries} crashes"
         if (record.reason is FailureReason.POISON) and record.deliveries < most:
             yield f"I12: {id} is poison after {record.deliveries} crashes"
         last = max((run.number for run in account.history.runs if run.id == id), default=0)
