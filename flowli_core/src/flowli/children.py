@@ -214,8 +214,8 @@ def _tell_of(error: BaseException, tell: Callable[[str, object, str], None]) -> 
 
 
 def _call(order: _Order, report: Callable[[bytes], None]) -> Any:
-    found = getattr(import_module(order.module), order.name)
-    job: Any = found if isinstance(found, Job) else Job(found)
+    found: Any = getattr(import_module(order.module), order.name)
+    job: Any = found if hasattr(found, "input_adapter") else Job[Any, Any, Any, Any](found)
     job_id, name, number, token, deadline = order.about
     runtime: Any = _NoRuntime()
     attempt = Attempt(
