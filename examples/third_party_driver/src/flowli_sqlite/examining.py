@@ -21,14 +21,21 @@ _NO_STATE = f"""
 SELECT id, state FROM jobs WHERE state NOT IN ({", ".join(repr(state.value) for state in State)}) LIMIT ?
 """
 _NO_TOKEN = "SELECT id FROM jobs WHERE state = 'active' AND (token < 1 OR token IS settled) LIMIT ?"
+_HELD = "SELECT count(*) FROM keys WHERE ends IS NULL OR ends > ?"
+_LEAKED = f"""
+SELECT key FROM keys WHERE until <> 'lapsed' AND id NOT IN (
+    SELECT id FROM jobs WHERE state IN ({", ".join(repr(state.value) for state in State if not state.is_terminal)})
+) LIMIT ?
+"""
 _ABOVE = "SELECT id FROM jobs WHERE token > (SELECT value FROM marks WHERE name = 'token') LIMIT ?"
 
 
 def examine(db: sqlite3.Connection, now: Millis) -> Examination:
     """Look through the whole file, as one reading transaction sees it: writers go on beside it."""
-    del now  # an instant that has come is no damage: a claim keeps house
+    # That an instant has come is no damage: a claim keeps house.
     records, schedules = (db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("jobs", "schedules"))
-    facts = {"version": sqlite3.sqlite_version, "records": records, "schedules": schedules}
+    (held,) = db.execute(_HELD, (now,)).fetchone()
+    facts = {"version": sqlite3.sqlite_version, "records": records, "schedules": schedules, "unique_keys": held}
     return Examination(findings=list(_findings(db)), facts=facts)
 
 
@@ -42,6 +49,8 @@ def _findings(db: sqlite3.Connection) -> Iterator[Finding]:
         yield _error("unreachable", id, f"{state!r} is no state: it is never run")
     for (id,) in db.execute(_NO_TOKEN, (_MOST,)):
         yield _error("no-token", id, "it is active, and no lease of it can settle")
+    for (key,) in db.execute(_LEAKED, (_MOST,)):
+        yield _error("unique-leaked", key, "it is held by a job that is over: jobs under it are not made")
     for (id,) in db.execute(_ABOVE, (_MOST,)):
         yield _error("token-above-mark", id, "its token is above the last one given: a later lease may get it again")
 
