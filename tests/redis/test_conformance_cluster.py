@@ -30,6 +30,8 @@ class TestCluster(DriverSuite):
         Ability.PAUSES,
         Ability.PROGRESS,
         Ability.UNIQUE,
+        Ability.LIMITS,
+        Ability.FAIRNESS,
         Ability.WORKFLOWS,
     ]
 
@@ -51,6 +53,8 @@ class TestPartitions(DriverSuite):
         Ability.PAUSES,
         Ability.PROGRESS,
         Ability.UNIQUE,
+        Ability.LIMITS,
+        Ability.FAIRNESS,
         Ability.WORKFLOWS,
     ]
 

@@ -21,6 +21,8 @@ class TestFakeRedis(DriverSuite):
         Ability.PAUSES,
         Ability.PROGRESS,
         Ability.UNIQUE,
+        Ability.LIMITS,
+        Ability.FAIRNESS,
         Ability.WORKFLOWS,
     ]
 

@@ -21,6 +21,8 @@ class TestRedisPy(DriverSuite):
         Ability.PAUSES,
         Ability.PROGRESS,
         Ability.UNIQUE,
+        Ability.LIMITS,
+        Ability.FAIRNESS,
         Ability.WORKFLOWS,
     ]
 

@@ -175,12 +175,13 @@ class LimitSuite(Suite):
     async def test_weights_add_up(self, bench: Bench) -> None:
         throttles(bench)
         rule = Rule("tokens", at_once=10)
-        await bench.enqueue(*(limited(f"job-{n}", need(rule, "", n)) for n in (4, 5, 2, 1)))
+        weights = {"a": 4, "b": 5, "c": 2, "d": 1}
+        await bench.enqueue(*(limited(id, need(rule, "", weight)) for id, weight in weights.items()))
         leases = await bench.lease()
-        assert [lease.id for lease in leases] == ["job-4", "job-5"], "4 and 5 are 9, and 2 more are too many"
+        assert [lease.id for lease in leases] == ["a", "b"], "4 and 5 are 9, and 2 more are too many"
         assert (await view(bench, "tokens")).held == 9, "what is held is the sum of weights"
         await bench.settle(settlement(leases[0]))
-        assert await bench.lease_ids() == ["job-2", "job-1"], "5, 2 and 1 fit"
+        assert await bench.lease_ids() == ["c", "d"], "5, 2 and 1 fit"
 
     async def test_a_large_job_is_not_passed_by_small_ones(self, bench: Bench) -> None:
         throttles(bench)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 __all__ = ["Cursor", "check_limit", "decode", "encode"]
 
-_LANE = re.compile(r"(R|L[0-9]{0,4})?")
+_LANE = re.compile(r"(R|G|L[0-9]{0,4})?")
 _SCORE = re.compile(r"(-?[0-9]{1,20})?")
 
 

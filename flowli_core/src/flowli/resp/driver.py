@@ -20,6 +20,7 @@ from flowli.driver import (
     Examination,
     Exchanged,
     Hold,
+    LimitView,
     Millis,
     NewJob,
     Note,
@@ -28,6 +29,7 @@ from flowli.driver import (
     Paused,
     Renewal,
     Report,
+    Rule,
     RunnerNote,
     Settlement,
     Slice,
@@ -37,7 +39,18 @@ from flowli.driver import (
     Turn,
 )
 from flowli.errors import DefinitionError, DriverClosed
-from flowli.resp import acting, doubling, gathering, pausing, reporting, scheduling, spreading, touring, writing
+from flowli.resp import (
+    acting,
+    doubling,
+    gathering,
+    pausing,
+    reporting,
+    scheduling,
+    spreading,
+    throttling,
+    touring,
+    writing,
+)
 from flowli.resp.durability import Confirmation
 from flowli.resp.greeting import greet
 from flowli.resp.keys import Keys
@@ -96,9 +109,10 @@ class RespDriver(ABC):
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        """AUDIT, EXAMINE, PAUSES, PROGRESS, UNIQUE and WORKFLOWS."""
+        """All but EXPLAIN and JOIN."""
         return frozenset(
             {Ability.AUDIT, Ability.EXAMINE, Ability.PAUSES, Ability.PROGRESS, Ability.UNIQUE, Ability.WORKFLOWS}
+            | {Ability.LIMITS, Ability.FAIRNESS}
         )
 
     @property
@@ -237,3 +251,18 @@ class RespDriver(ABC):
 
     async def list_notes(self, *, limit: int, cursor: str | None = None, now: Millis | None = None) -> Slice[Note]:
         return await acting.list_notes(self._all.home, limit=limit, cursor=cursor, now=now)
+
+    async def set_rules(self, rules: Sequence[Rule], *, now: Millis | None = None) -> None:
+        await throttling.set_rules(self._all.home, rules, now=now)
+
+    async def get_rules(self) -> Sequence[Rule]:
+        return await throttling.get_rules(self._all.home)
+
+    async def hold(self, limit: str, key: str | None, until: Millis | None, *, now: Millis | None = None) -> None:
+        await throttling.hold(self._all.home, limit, key, until, now=now)
+
+    async def get_limit(self, limit: str, key: str = "", *, now: Millis | None = None) -> LimitView:
+        return await throttling.get_limit(self._all.home, limit, key, now=now)
+
+    async def get_keys(self, limit: str, *, most: int = 100) -> Sequence[str]:
+        return await throttling.get_keys(self._all.home, limit, most=most)

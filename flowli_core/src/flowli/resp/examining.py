@@ -61,6 +61,7 @@ async def examine(space: Namespace, where: str, *, allow_eviction: bool, now: Mi
     await _indexes(look, queues)
     await _schedules(look)
     await _unique_keys(look)
+    await _limits(look)
     await _strangers(look)
     look.facts["findings"] = sum(look.counts.values())
     return Examination(findings=look.findings, facts=look.facts)
@@ -96,7 +97,8 @@ def _text(kind: bytes | str) -> str:
 
 @cache
 def _fixed_kinds() -> dict[str, str]:
-    strings, sets = {"fence"}, {"tick", "alive", "turns", "call", "lapse", "noted"}
+    strings = {"fence"}
+    sets = {"tick", "alive", "turns", "call", "lapse", "noted", "park", "move", "rate", "reopen", "fair"}
     names = {name for one in SCRIPTS for name in script(one).fixed} | {"meta"}
     names -= {"none", "first", "sent", "index", "behind"}
     return {name: "string" if name in strings else "zset" if name in sets else "hash" for name in names}
@@ -237,6 +239,14 @@ async def _unique_keys(look: _Look) -> None:
     look.facts["unique_keys"] = total
     for key in await walks.unique_keys_again(look.space, look.now, found):
         look.find("unique-leaked", key)
+
+
+async def _limits(look: _Look) -> None:
+    """What is lent is read in one step, so that it is right or wrong as it stands."""
+    call = script("examine_limits").call(look.space.keys, [], [look.now, 0])
+    look.facts["limits_in_use"], *found = await look.space.one(call, writes=False)
+    for place in found:
+        look.find("limit-drift", place)
 
 
 async def _strangers(look: _Look) -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "settled_of",
     "size_of",
     "sleep_before",
+    "tell",
 ]
 
 _SETTLED = {
@@ -53,6 +54,7 @@ async def exchange(
     if claim is None:
         replies = await space.transport.run(calls or [settle_call(space, [], now)], writes=True)
         replies = await settle_again(space, chunks, replies, now)
+        tell(space, replies)
         return exchanged(settled_of(replies), Millis(int(replies[-1][0])))
     if claim.queues is None:
         await space.queues()
@@ -62,6 +64,7 @@ async def exchange(
     names = names_of(space, claim)
     replies = await space.transport.run([*calls, claim_call(space, claim, names, now)], writes=True)
     settled = await settle_again(space, chunks, replies[:-1], now)
+    tell(space, [*settled, replies[-1]])
     first = claimed(settled_of(settled), replies[-1], claim)
     if first.leases or claim.limit <= 0 or replies[-1][11]:
         note_queues(space, claim, replies[-1])
@@ -89,6 +92,7 @@ async def _wait(space: Namespace, claim: Claim, first: Exchanged, reply: Any, no
             if claim.queues is None:
                 keys.append(space.keys.call)
             _, reply = await space.transport.idle(keys or [space.keys.fixed("none")], max(seconds, 0.001), call)
+        tell(space, [reply])
         found = claimed(first.settled, reply, claim)
         recovered += found.recovered
     note_queues(space, claim, reply)
@@ -177,6 +181,13 @@ def settle_call(
             at = f"+{delay or 0}" if due is None else due
         args += (number[queue], job_id, token, letter, at, memo)
     return script("settle").call(space.keys, list(number), args)
+
+
+def tell(space: Namespace, replies: Sequence[Any]) -> None:
+    """Wake runners of queues for which a limit has room: the last of each reply, which scripts could not reach."""
+    names = {name for reply in replies for name in reply[-1]}
+    if names:
+        space.push_soon(sorted(names))
 
 
 def settled_of(replies: Sequence[Any]) -> list[Settled]:

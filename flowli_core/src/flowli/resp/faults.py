@@ -29,6 +29,11 @@ FAULTS: Mapping[str, tuple[Severity, str]] = {
     "ghost-sum": (_W, "the number of stale elements in its line is wrong: counts are off, and idle runners wake late"),
     "orphan": (_E, "it is in {about} and has nothing behind it: remove it from there"),
     "never-due": (_E, "it waits for steps before it, and none of them is counted: enqueue its chain again"),
+    "never-woken": (
+        _E,
+        "it waits under a limit in queue {about!r}, and no limit knows of it: cancel it, enqueue it again",
+    ),
+    "limit-drift": (_E, "this place of a limit lends more or less than its holders draw on: set it right by hand"),
     "schedule-instant": (_E, "the instant at which it is fired is not the one that it says: put the schedule again"),
     "unique-leaked": (_E, "this unique key is held and the job that holds it is over: jobs under it are not made"),
     "key-type": (_E, "it is {about}: another program writes below this prefix; move one of the two"),

@@ -17,7 +17,7 @@ from flowli.resp.partitions import Partitions, together
 
 __all__ = ["examine", "list_jobs", "overview"]
 
-_COUNTED = frozenset({"findings", "ghosts", "records", "schedules", "unique_keys"})
+_COUNTED = frozenset({"findings", "ghosts", "records", "schedules", "unique_keys", "limits_in_use"})
 _CURSOR = re.compile(r"([0-9]{1,3})\.(.*)", re.DOTALL)
 
 

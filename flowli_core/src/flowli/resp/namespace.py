@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -118,6 +119,9 @@ class Namespace:
     idle: dict[str, tuple[float, Sequence[str] | None, Any, Any]] = field(default_factory=dict[str, Any])
     """By the sender of a claim: when, for which queues, and with what its last wait ended that found nothing."""
 
+    pushes: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    """Tokens that are under way."""
+
     async def one(self, request: Request, *, writes: bool) -> Any:
         """The reply to one request."""
         return (await self.transport.run([request], writes=writes))[0]
@@ -134,6 +138,24 @@ class Namespace:
         lack = wanted.lacks(replies[-1])
         lacks += [lack] if lack else []
         return replies[0]
+
+    async def push(self, queues: Sequence[bytes]) -> None:
+        """Wake a runner of each of these queues, which a script could not reach."""
+        if queues:
+            tokens = [Plain(("ZADD", self.keys.wake(queue.decode()), 0, "0")) for queue in queues]
+            await self.transport.run(tokens, writes=True)
+
+    def push_soon(self, queues: Sequence[bytes]) -> None:
+        """The same, without anybody waiting for it: what is lost costs the runners that are idle a look."""
+        if queues:
+            task = asyncio.create_task(self.push(queues), name="flowli tokens")
+            self.pushes.add(task)
+            task.add_done_callback(self._pushed)
+
+    def _pushed(self, task: asyncio.Task[None]) -> None:
+        self.pushes.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.stale = True  # the way to the store is disturbed: whoever claims next asks it for its queues
 
     async def complete(
         self,

@@ -86,7 +86,7 @@ async def _standing(
 ) -> list[StoredJob]:
     """The jobs of a page that are still what it says. An element that a deleted id left behind has another instant, or
     its job stands behind it."""
-    jobs = await get_jobs(space, [place.key for place in page], now=now, bodies=False)
+    jobs = await get_jobs(space, [_id_at(place) for place in page], now=now, bodies=False)
     kept: list[StoredJob] = []
     for place, job in zip(page, jobs, strict=True):
         if job is None or job.state is not state or job.queue != place.queue or job.id in met:
@@ -96,6 +96,16 @@ async def _standing(
         met.add(job.id)
         kept.append(job)
     return kept
+
+
+def _id_at(place: Cursor) -> str:
+    """Of one that has turns: behind queue, digits of priority, round and instant, and its group."""
+    if place.lane != "G":
+        return place.key
+    member = place.key.encode()
+    rest = member[len(b"%d:" % len(place.queue.encode())) + len(place.queue.encode()) + 26 :]
+    size, _, behind = rest.partition(b":")
+    return behind[int(size) :].decode()
 
 
 async def _page(space: Namespace, at: Cursor, limit: int, now: Millis | None) -> list[Cursor]:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from flowli.driver import Bonds, Lease, Millis, NewJob, OnConflict, Recovered, State, StoredJob, Until
+from flowli.resp.throttling import NEVER, pack_needs
 
 __all__ = [
     "ASIDE",
@@ -37,9 +38,6 @@ STATES = {
     b"F": State.FAILED,
     b"X": State.CANCELLED,
 }
-NEVER = 9 * 10**15
-"""Instant of a job that waits for parents, and of a terminal one that is kept for its children."""
-
 LETTERS = {state: letter.decode() for letter, state in STATES.items()}
 
 
@@ -61,6 +59,7 @@ def pack(job: NewJob) -> bytes:
     return _packed_front(job.priority, job.queue, job.name, job.head) + job.body
 
 
+_NONE = Bonds()
 _WAYS = {Until.STARTED: "S", Until.SETTLED: "E", Until.LAPSED: "L"}
 _CONFLICTS = {OnConflict.KEEP: "K", OnConflict.REPLACE: "P", OnConflict.RESCHEDULE: "R"}
 
@@ -69,15 +68,20 @@ def pack_bonds(bonds: Bonds | None) -> bytes:
     """What ``parts/bonds.lua`` reads: fields of a letter, a length and a text; nothing for a job without bonds."""
     if bonds is None:
         return b""
-    packed, unique = b"", bonds.unique
+    fields: list[tuple[bytes, bytes]] = []
+    unique = bonds.unique
     if unique is not None:
         span = "" if unique.within is None else unique.within
-        text = f"{_WAYS[unique.until]}{_CONFLICTS[unique.on_conflict]}{span} {unique.key}".encode()
-        packed = b"u%d:%b" % (len(text), text)
-    if bonds.after or bonds == Bonds():
-        ids = b"".join(b"%d:%b" % (len(one), one) for one in (id.encode() for id in bonds.after))
-        packed += b"a%d:%b" % (len(ids), ids)
-    return packed
+        way = f"{_WAYS[unique.until]}{_CONFLICTS[unique.on_conflict]}{span} {unique.key}"
+        fields.append((b"u", way.encode()))
+    if bonds.needs:
+        fields.append((b"l", pack_needs(bonds.needs)))
+    if bonds.after or bonds == _NONE:
+        ids = (id.encode() for id in bonds.after)
+        fields.append((b"a", b"".join(b"%d:%b" % (len(one), one) for one in ids)))
+    if bonds.group is not None:
+        fields.append((b"g", bonds.group.encode()))
+    return b"".join(b"%b%d:%b" % (letter, len(text), text) for letter, text in fields)
 
 
 def unpack_texts(row: bytes) -> tuple[str, ...]:

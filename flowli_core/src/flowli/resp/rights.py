@@ -38,6 +38,7 @@ _PROBES: Mapping[str, tuple[Arg, ...]] = {
     "ZADD": (0, "member"),
     "ZCARD": (),
     "ZCOUNT": (0, 0),
+    "ZLEXCOUNT": ("-", "+"),
     "ZPOPMIN": (),
     "ZRANGE": (0, 0),
     "ZRANGEBYSCORE": (0, 0),

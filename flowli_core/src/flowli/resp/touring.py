@@ -71,6 +71,7 @@ async def _fly(
         if number not in claims:
             rest.append(last)
         rest = list(await exchanging.settle_again(parts.all[number], cuts[number], rest, now))
+        exchanging.tell(parts.all[number], [*rest, *([last] if number in claims else [])])
         last = last if number in claims else rest[-1]
         clock = Millis(max(clock, int(last[0])))
         if number in claims:
@@ -179,6 +180,7 @@ class _Visits:
             keys.append(home.keys.call)
         call = self._call(home, self._claim.limit)
         popped, reply = await home.transport.idle(keys or [home.keys.fixed("none")], max(seconds, 0.001), call)
+        exchanging.tell(home, [reply])
         self._take(0, reply)
         told = await self._told(popped)
         if self._leases:

@@ -1,9 +1,9 @@
 -- Cancel jobs: what waits becomes cancelled, what runs is asked, what is terminal stands. First write: a deletion.
--- KEYS: none jobs state active crash more asked watch ghost bond uniq lapse kids open prog | line rank due wake gone
+-- KEYS: none jobs state active crash more asked watch ghost bond uniq lapse kids open prog park move fair round | line rank due wake gone
 -- ARGV: now|'' | number of queues, names | for each act: id, keep, '1' and memo or ''
 -- Returns: a string, for each act the letter met (- unknown), {that, for each child that waited: which act, parents} or
 --   {'again', queue..}
--- USES: clock batch stand forget ghosts leave families bonds publish
+-- USES: clock batch stand forget ghosts fields needs rounds unpark leave families bonds publish
 local now = clock(ARGV[1])
 local at = 3 + ARGV[2]
 local n = (#ARGV - at + 1) / 3

@@ -1,9 +1,9 @@
 -- Compare and set schedules of which some make jobs that are bound to others, and store the jobs in the same step.
--- KEYS: jobs queues state active crash more call plan tick meta ghost asked bond uniq lapse kids open | line rank due wake done fail gone
+-- KEYS: jobs queues state active crash more call plan tick meta ghost asked bond uniq lapse kids open rule park move fair round | line rank due wake done fail gone
 -- ARGV: now|'' | number of queues, names | for each change: key, expected, P put or D delete, instant|'', body, jobs,
 --   for each job: queue number, due, id, record, bonds
 -- Returns: {now, for each change {1|0, what stands or '', what enqueue_bound says of each job}} or {'again', queue..}
--- USES: clock batch stand ghosts leave families bonds put bind apply
+-- USES: clock batch stand ghosts fields needs learn rounds unpark leave families bonds put bind apply
 local now = clock(ARGV[1])
 local place, first, again = places(), 3 + ARGV[2], {'again'}
 local total = survey(first, 5, function(at, n)

@@ -1,19 +1,20 @@
 -- Keep house (hand back what lapsed, promote what is due, sweep what expired), then lease in order, or repeat a turn.
--- KEYS: first jobs state active fence crash more ghost last turns queues tick kids pause | line rank due lease wake done fail gone
+-- KEYS: first jobs state active fence crash more ghost last turns queues tick kids pause bond rule held park move rate reopen fair round | line rank due lease wake done fail gone
 -- ARGV: now|'' | number of queues, names | want, lease span, byte budget, sender, turn, '1' for all queues
 -- Returns: {now, first token or tokens, elements (13 digits, id), records, states, crashes,
 --   recovered (id, deliveries, record without body), next instant|'', schedule instant|'', more,
---   number of queues known or 0, 1 if the turn was over before}
+--   number of queues known or 0, 1 if the turn was over before, queues whose runners are to be woken}
 -- `first` is a key to delete before anything is written: a full store refuses a script that does not begin so.
--- USES: clock batch stand forget ghosts
+-- USES: clock batch stand forget ghosts keyset fields needs give limits rounds
 local now, us = clock(ARGV[1])
 local at = 3 + ARGV[2]
 local want, span, room = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
 local sender, turn, all = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5] == '1'
 local has_state, has_crash, has_more, has_ghost, has_kids = false, false, false, false, false
+local has_bond, has_rule, has_fair = false, false, false
 -- What is paused: by 'q' or 'j' and name; nothing if there is no pause, and `stopped` too if there is none of a job name.
 local paused, stopped
-local rare = redis.call('EXISTS', STATE, CRASH, MORE, GHOST, PAUSE)
+local rare = redis.call('EXISTS', STATE, CRASH, MORE, GHOST, PAUSE, BOND, RULE)
 if rare > 0 then
   has_state = redis.call('EXISTS', STATE) == 1
   has_crash = redis.call('EXISTS', CRASH) == 1
@@ -31,6 +32,7 @@ if rare > 0 then
     end
   end
 end
+local waking, declared = {}, places()
 local elements, records, states, crashes, recovered, act = {}, {}, {}, {}, {}, {}
 local got, bytes, exact, full, left, top, first_token = 0, 0, false, false, false, nil, 0
 local soon
@@ -51,45 +53,75 @@ local function look_ahead(head)
   if not soon or head < soon then soon = head end
 end
 
-local function hand_back(k)
+-- Puts jobs among the ready, each since its instant: those of a group have their turn.
+local function make_ready(queue, k, ids, instants)
+  local digits = has_more and fetch(MORE, ids) or {}
+  local bonds = has_bond and fetch(BOND, ids) or {}
+  local ranks = {}
+  for i = 1, #ids do
+    local group = bonds[i] and field_of(bonds[i], 'g')
+    if group then
+      enter_turn(queue, tonumber(digits[i] or 0), instants[i], group, ids[i])
+      has_fair = true
+    else
+      ranks[#ranks + 1] = (digits[i] or 0) * -1e13 + instants[i]
+      ranks[#ranks + 1] = ids[i]
+    end
+  end
+  many('ZADD', KEYS[k + RANK], ranks)
+end
+
+local function hand_back(queue, k)
   local ids = redis.call('ZRANGEBYSCORE', KEYS[k + LEASE], '-inf', now, 'LIMIT', 0, 100)
   if #ids == 0 then return end
   redis.call('ZREMRANGEBYRANK', KEYS[k + LEASE], 0, #ids - 1)
   local stored, tokens, lapses = fetch(JOBS, ids), fetch(ACTIVE, ids), fetch(CRASH, ids)
-  local digits = has_more and fetch(MORE, ids) or {}
   redis.call('HDEL', ACTIVE, unpack(ids))
-  local counts, ranks = {}, {}
+  local counts, back, instants, held = {}, {}, {}, {}
   for i = 1, #ids do
+    if tokens[i] then held[#held + 1] = ids[i] end
     if stored[i] then
       local count = (lapses[i] and string.match(lapses[i], '^%d+') or 0) + 1
       counts[#counts + 1] = ids[i]
       counts[#counts + 1] = count .. ':' .. (tokens[i] or '0')
-      ranks[#ranks + 1] = (digits[i] or 0) * -1e13
-      ranks[#ranks + 1] = ids[i]
+      back[#back + 1], instants[#instants + 1] = ids[i], 0
       recovered[#recovered + 1] = ids[i]
       recovered[#recovered + 1] = count
       recovered[#recovered + 1] = without_body(stored[i])
     end
   end
   many('HSET', CRASH, counts)
-  many('ZADD', KEYS[k + RANK], ranks)
+  make_ready(queue, k, back, instants)
+  if has_rule then give_back(held, waking) end
   -- What was leased from the queues before had none of these, and a list must not have holes.
   for i = #states + 1, got do states[i], crashes[i] = '', '' end
   has_crash = true
 end
 
-local function promote(k)
+local function promote(queue, k)
   local due = redis.call('ZRANGEBYSCORE', KEYS[k + DUE], '-inf', now, 'WITHSCORES', 'LIMIT', 0, 500)
   if #due == 0 then return end
   redis.call('ZREMRANGEBYRANK', KEYS[k + DUE], 0, #due / 2 - 1)
-  local ids, ranks = {}, {}
-  for i = 1, #due, 2 do ids[#ids + 1] = due[i] end
-  local digits = has_more and fetch(MORE, ids) or {}
-  for i = 1, #ids do
-    ranks[2 * i - 1] = (digits[i] or 0) * -1e13 + due[2 * i]
-    ranks[2 * i] = ids[i]
+  local ids, instants = {}, {}
+  for i = 1, #due, 2 do ids[#ids + 1], instants[#instants + 1] = due[i], tonumber(due[i + 1]) end
+  make_ready(queue, k, ids, instants)
+end
+
+-- Queues what was moved out of a limit's line, at the place that it had; what was cancelled since is no longer due.
+local function arrive(queue, k)
+  local q = moved_as(queue, '')
+  local members = redis.call('ZRANGE', MOVE, '[' .. q, '(' .. q .. '\255', 'BYLEX', 'LIMIT', 0, 500)
+  if #members == 0 then return end
+  local ids, instants = {}, {}
+  for i = 1, #members do
+    local id = string.sub(members[i], #q + 1)
+    local due = tonumber(redis.call('ZSCORE', KEYS[k + DUE], id) or 0)
+    if due >= FAR and due < 9e15 then ids[#ids + 1], instants[#instants + 1] = id, due - FAR end
   end
-  many('ZADD', KEYS[k + RANK], ranks)
+  redis.call('ZREM', MOVE, unpack(members))
+  if #ids == 0 then return end
+  redis.call('ZREM', KEYS[k + DUE], unpack(ids))
+  make_ready(queue, k, ids, instants)
 end
 
 -- Those of these ids that nobody needs any more; and the others, kept for children, with when to look at them again.
@@ -112,27 +144,103 @@ local function sweep(key)
   if #kept == 0 then redis.call('ZREMRANGEBYRANK', key, 0, met - 1) else many('ZREM', key, ids) end
   many('ZADD', key, kept)
   forget(ids)
+  if has_bond then many('HDEL', BOND, ids) end
   if met == 200 and redis.call('ZCOUNT', key, '-inf', now) > 0 then left = true end
 end
 
--- Up to n elements of both lanes in order, and which of them are of the rank.
+-- Up to n elements of both lanes in order, which of them are of the rank, and the priorities of these.
 local function peek(k, n, ranked)
   local line = redis.call('LRANGE', KEYS[k + LINE], 0, n - 1)
-  if not ranked then return line, {} end
+  if not ranked then return line, {}, {} end
   local rank = redis.call('ZRANGE', KEYS[k + RANK], 0, n - 1, 'WITHSCORES')
-  local els, of_rank, i, j = {}, {}, 1, 1
+  local els, of_rank, priorities, i, j = {}, {}, {}, 1, 1
   while #els < n do
     local r, l = rank[i + 1], line[j]
     if r and (not l or tonumber(r) <= tonumber(string.sub(l, 1, 13))) then
       els[#els + 1] = string.format('%013.0f', tonumber(r) % 1e13) .. rank[i]
-      of_rank[#els] = true
+      of_rank[#els], priorities[#els] = true, math.ceil(-tonumber(r) / 1e13)
       i = i + 2
     elseif l then
       els[#els + 1] = l
       j = j + 1
     else break end
   end
-  return els, of_rank
+  return els, of_rank, priorities
+end
+
+-- The present round of a queue and priority, and the last one of its jobs without a group, as this claim has them.
+local rounds = {}
+local function rounds_of(queue, priority)
+  local key = priority .. queue
+  if not rounds[key] then
+    local digit = 9 - priority
+    local present, rest = unpack(redis.call('HMGET', ROUND, round_field('v', queue, digit, ''),
+      round_field('n', queue, digit, '')))
+    rounds[key] = {present = tonumber(present or 0), rest = tonumber(rest or 0)}
+  end
+  return rounds[key]
+end
+
+-- The same where groups have their turns: of each element also the member that it has there, and what its turn makes of the
+-- rounds.
+local function peek_in_turn(queue, k, n, ranked)
+  local plain, plain_rank, priorities = peek(k, n, ranked)
+  local members = first_in_turn(queue, n)
+  local els, of_rank, of_turn, after, now_at, i, j = {}, {}, {}, {}, {}, 1, 1
+  while #els < n do
+    local own, member = plain[i], members[j]
+    local p, f, round, ready, id = own and (priorities[i] or 0), nil, nil, nil, nil
+    if member then
+      local _
+      f, round, ready, _, id = read_turn(queue, member)
+    end
+    if not own and not member then break end
+    local level = math.max(p or -1, f or -1)
+    local at = now_at[level] or rounds_of(queue, level)
+    local is_plain = own and (not f or p > f)
+    if own and f and p == f then
+      is_plain = string.sub(own, 1, 13) == '0000000000000' or (round > 0 and math.max(at.rest + 1, at.present) <= round)
+    end
+    local present, rest = at.present, at.rest
+    if is_plain then
+      if f == p then rest = math.max(rest + 1, present) end
+      els[#els + 1] = own
+      of_rank[#els] = plain_rank[i]
+      i = i + 1
+    else
+      present = math.max(present, round)
+      els[#els + 1] = string.format('%013.0f', ready) .. id
+      of_turn[#els] = member
+      j = j + 1
+    end
+    now_at[level] = {present = present, rest = rest}
+    after[#els] = {level = level, present = present, rest = rest}
+  end
+  return els, of_rank, of_turn, after
+end
+
+-- What was taken in turn leaves, and the rounds are those behind it.
+local function take_turns(queue, spent, of_turn, after)
+  for i = 1, spent do
+    local one = after[i]
+    rounds[one.level .. queue] = {present = one.present, rest = one.rest}
+    local digit = 9 - one.level
+    if of_turn[i] then
+      redis.call('HSET', ROUND, round_field('v', queue, digit, ''), one.present)
+      leave_turn(queue, of_turn[i])
+    elseif one.rest > 0 then redis.call('HSET', ROUND, round_field('n', queue, digit, ''), one.rest) end
+  end
+end
+
+-- Has a job wait under a place, at the rank that it has among the ready.
+local function park(queue, k, id, record, ready, needs, place)
+  local rank = rank_of(string.byte(record, 15) - 48, ready)
+  redis.call('ZADD', PARK, 0, parked_as(place, rank, queue, id))
+  redis.call('ZADD', KEYS[k + DUE], FAR + ready, id)
+  set_alarm(place, now, false)
+  for _, need in ipairs(needs) do
+    if need.place ~= place and first_parked(need.place) then redis.call('ZADD', REOPEN, 'LT', now, need.place) end
+  end
 end
 
 local function body_size(record) return #record - length_without_body(record) end
@@ -154,24 +262,39 @@ local function lease(queue, k)
   local skipped, leases, taking, large, aside = 0, {}, 0, want - got > FEW, {}
   if large then leases, taking = {lease_ends, LONG}, 2 end
   while got < want and not full and skipped < 2000 do
-    local els, of_rank = peek(k, math.min(want - got, 16), ranked)
-    local n, ids, spent, met = #els, {}, 0, {}
+    local els, of_rank, of_turn, after
+    if has_fair then els, of_rank, of_turn, after = peek_in_turn(queue, k, math.min(want - got, 16), ranked)
+    else
+      els, of_rank = peek(k, math.min(want - got, 16), ranked)
+      of_turn = {}
+    end
+    local n, ids, spent, met, turns = #els, {}, 0, {}, 0
     if n == 0 then break end
     for i = 1, n do ids[i] = string.sub(els[i], 14) end
     local stored = redis.call('HMGET', JOBS, unpack(ids))
+    local bonds = has_rule and has_bond and redis.call('HMGET', BOND, unpack(ids)) or {}
     local taken, t = {}, 0
     for i = 1, n do
-      local id, record, ghost = ids[i], stored[i], false
-      if has_ghost and not of_rank[i] and is_ghost(queue, id) then ghost = true lay_ghost(queue, id, -1) end
-      if stopped and record and not ghost and paused['j' .. name_of(record)] then
-        aside[#aside + 1] = ASIDE + string.sub(els[i], 1, 13)
-        aside[#aside + 1], record = id, nil
+      local id, record, skip = ids[i], stored[i], not stored[i]
+      if has_ghost and not of_rank[i] and not of_turn[i] and is_ghost(queue, id) then
+        skip = true
+        lay_ghost(queue, id, -1)
       end
-      if ghost or not record then skipped = skipped + 1
+      if stopped and not skip and paused['j' .. name_of(record)] then
+        aside[#aside + 1] = ASIDE + string.sub(els[i], 1, 13)
+        aside[#aside + 1], skip = id, true
+      end
+      local needs = not skip and bonds[i] and needs_of(bonds[i])
+      local ready = needs and tonumber(string.sub(els[i], 1, 13))
+      local bar = needs and barred_by(needs, rank_of(string.byte(record, 15) - 48, ready), queue, id, now)
+      if skip then skipped = skipped + 1
+      elseif bar then
+        park(queue, k, id, record, ready, needs, bar)
+        skip, skipped = true, skipped + 4
       elseif not exact and bytes + #record <= room then bytes, t = bytes + #record, t + 1
       elseif fits(record) then t = t + 1
       else full = true break end
-      if not ghost and record then
+      if not skip then
         if not top then
           top = math.max(tonumber(redis.call('GET', FENCE) or 0), us - 1)
           first_token = top + 1
@@ -180,12 +303,14 @@ local function lease(queue, k)
         act[2 * got - 1], act[2 * got] = id, top
         leases[taking + 1], leases[taking + 2], taking = lease_ends, id, taking + 2
         elements[got], records[got], taken[t] = els[i], record, id
+        if needs then draw(needs, now) end
       end
       spent = i
-      if of_rank[i] then met[#met + 1] = id end
+      if of_rank[i] then met[#met + 1] = id elseif of_turn[i] then turns = turns + 1 end
     end
     if #met > 0 then redis.call('ZREMRANGEBYRANK', KEYS[k + RANK], 0, #met - 1) end
-    if spent > #met then redis.call('LTRIM', KEYS[k + LINE], spent - #met, -1) end
+    if spent > #met + turns then redis.call('LTRIM', KEYS[k + LINE], spent - #met - turns, -1) end
+    if after then take_turns(queue, spent, of_turn, after) end
     if t > 0 and (has_state or has_crash) then
       local base = got - t
       local st = has_state and redis.call('HMGET', STATE, unpack(taken)) or {}
@@ -247,16 +372,26 @@ local previous = redis.call('HGET', LAST, sender) or ''
 local number, token, lengths, joined = string.match(previous, '^(%d+) (%d+) ([%d,]*)\n(.*)$')
 local is_repeat = number and tonumber(number) >= tonumber(turn)
 if is_repeat then want = 0 end
-if all or has_ghost or want == 0 then redis.call('DEL', FIRST) end
+if all or has_ghost or has_rule or has_fair or want == 0 then redis.call('DEL', FIRST) end
+if has_rule then
+  for q = 1, tonumber(ARGV[2]) do
+    local k = FIXED + STRIDE * (q - 1)
+    local ends = head_of(KEYS[k + LEASE])
+    if ends and ends <= now then hand_back(ARGV[2 + q], k) end
+  end
+  for _, place in ipairs(redis.call('ZRANGEBYSCORE', REOPEN, '-inf', now, 'LIMIT', 0, 100)) do
+    admit(place, now, waking)
+  end
+end
 for q = 1, tonumber(ARGV[2]) do
   local k = FIXED + STRIDE * (q - 1)
   local ends, due = head_of(KEYS[k + LEASE]), head_of(KEYS[k + DUE])
   if ends and ends <= now then
-    hand_back(k)
+    hand_back(ARGV[2 + q], k)
     ends = head_of(KEYS[k + LEASE])
   end
   if due and due <= now then
-    promote(k)
+    promote(ARGV[2 + q], k)
     due = head_of(KEYS[k + DUE])
   end
   if redis.call('EXISTS', KEYS[k + DONE], KEYS[k + FAIL], KEYS[k + GONE]) > 0 then
@@ -264,6 +399,7 @@ for q = 1, tonumber(ARGV[2]) do
     sweep(KEYS[k + FAIL])
     sweep(KEYS[k + GONE])
   end
+  if has_rule then arrive(ARGV[2 + q], k) end
   local before = got
   if got < want and not full and not (paused and paused['q' .. ARGV[2 + q]]) then lease(ARGV[2 + q], k) end
   mark(ARGV[2 + q], k)
@@ -283,8 +419,13 @@ else
   -- A turn that took nothing is closed only by a call that may take nothing: a waiting call comes again under its turn.
   if got > 0 or want == 0 then remember() end
 end
+if has_rule and redis.call('EXISTS', PARK) == 1 then look_ahead(head_of(REOPEN)) end
+local names = {}
+for queue in pairs(waking) do
+  if not declared[queue] then names[#names + 1] = queue end
+end
 local tick = redis.call('ZRANGE', TICK, 0, 0, 'WITHSCORES')[2] or ''
 return {
   now, first_token, elements, records, states, crashes, recovered, soon and string.format('%.0f', soon) or '', tick,
-  left and 1 or 0, all and redis.call('HLEN', QUEUES) or 0, is_repeat and 1 or 0,
+  left and 1 or 0, all and redis.call('HLEN', QUEUES) or 0, is_repeat and 1 or 0, names,
 }

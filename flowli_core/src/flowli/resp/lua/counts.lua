@@ -1,5 +1,5 @@
 -- Counts of queues, in constant time each, and the runners alive.
--- KEYS: ghost plan runners alive | line rank due lease done fail gone
+-- KEYS: ghost plan runners alive fair | line rank due lease done fail gone
 -- ARGV: now|'' | number of queues, names
 -- Returns: {now, schedules, for each queue {scheduled, queued, active, completed, failed, cancelled, oldest|''},
 --   runners}
@@ -19,6 +19,13 @@ for q = 1, tonumber(ARGV[2]) do
     head = head and tonumber(string.sub(head, 1, 13))
     first = first and tonumber(first)
     if first and (not head or first <= head) then oldest = first % 1e13 else oldest = head end
+  end
+  if redis.call('EXISTS', FAIR) == 1 then
+    local own = #ARGV[2 + q] .. ':' .. ARGV[2 + q]
+    queued = queued + redis.call('ZLEXCOUNT', FAIR, '[' .. own, '(' .. own .. ':')
+    local next_ = redis.call('ZRANGE', FAIR, '[' .. own, '(' .. own .. ':', 'BYLEX', 'LIMIT', 0, 1)[1]
+    local ready = next_ and tonumber(string.sub(next_, #own + 14, #own + 26))
+    if ready and (oldest == '' or ready < oldest) then oldest = ready end
   end
   views[q] = {
     redis.call('ZCARD', KEYS[k + DUE]), queued, redis.call('ZCARD', KEYS[k + LEASE]),

@@ -1,9 +1,9 @@
 -- Delete jobs that wait or are terminal, so that nothing of them is left. The first write is a deletion.
--- KEYS: none jobs state active crash more asked watch ghost bond uniq lapse kids open | line rank due wake done fail gone
+-- KEYS: none jobs state active crash more asked watch ghost bond uniq lapse kids open park move fair round | line rank due wake done fail gone
 -- ARGV: now|'' | number of queues, names | for each act: id, state and token seen or ''
 -- Returns: a string, for each act the letter met (- unknown) and 1 if it is done, 0 if not; {that, for each child that
 --   waited: which act, parents}; or {'again', queue..}
--- USES: clock batch stand stood forget ghosts leave families bonds publish
+-- USES: clock batch stand stood forget ghosts fields needs rounds unpark leave families bonds publish
 local now = clock(ARGV[1])
 local at, n, ids = acts_of(2)
 local records, place = fetch(JOBS, ids), places()

@@ -1,10 +1,10 @@
 -- Store jobs of which some are bound to others, one after the other: what one of them does, the next one meets. Nothing is
 -- written before everything is declared, and the first write that makes a job is one that a full store refuses.
--- KEYS: jobs queues state active crash more call sent ghost asked bond uniq lapse kids open | line rank due wake done fail gone
+-- KEYS: jobs queues state active crash more call sent ghost asked bond uniq lapse kids open rule park move fair round | line rank due wake done fail gone
 -- ARGV: now|'' | number of queues, names | turn|'' | for each job: queue number, due, id, record, bonds
 -- Returns: {now, for each job: what came of it (c made, e stands, p replaced, r rescheduled), letter of its state or '-',
 --   instant, id}, {'again', queue..} or {'old'}
--- USES: clock batch stand ghosts leave families bonds put bind lapse
+-- USES: clock batch stand ghosts fields needs learn rounds unpark leave families bonds put bind lapse
 local at, sent = 4 + ARGV[2], redis.call('GET', SENT)
 local turn = ARGV[at - 1]
 if turn ~= '' and sent then

@@ -1,9 +1,9 @@
 -- Look at one step of the records, or at the ids given, and say what contradicts what. Writes nothing.
--- KEYS: jobs state active fence queues kids open bond | line rank due lease done fail gone
+-- KEYS: jobs state active fence queues kids open round bond more park move | line rank due lease done fail gone
 -- ARGV: now|'' | number of queues, names | cursor, or '' for ids | count | ids
 -- Returns: {cursor, records met, their bytes, id, queue, fault of each that has one}, or {'again', queue..}
 --   The fault `line`: is to stand in the line, which only a look at ids searches.
--- USES: clock batch stand stamps whole families bonds
+-- USES: clock batch stand stamps whole fields needs rounds families bonds
 local now = clock(ARGV[1])
 local at = 3 + ARGV[2]
 local cursor = ARGV[at]
@@ -64,6 +64,17 @@ local function waits_for_nobody(id)
   return true
 end
 
+-- Whether what wakes a job that waits under a limit knows it.
+local function is_parked(queue, id, ready)
+  if redis.call('ZSCORE', MOVE, moved_as(queue, id)) then return true end
+  local rank = rank_of(tonumber(redis.call('HGET', MORE, id) or 0), ready)
+  for _, need in ipairs(needs_of(redis.call('HGET', BOND, id)) or {}) do
+    if redis.call('ZSCORE', PARK, parked_as(need.place, rank, queue, id))
+      or redis.call('ZSCORE', PARK, parked_as(whole_of(need.place), rank, queue, id)) then return true end
+  end
+  return false
+end
+
 local function fault_of(i)
   local id, state, token = ids[i], states[i], tokens[i]
   if not queues[i] then return 'record-damaged' end
@@ -85,7 +96,13 @@ local function fault_of(i)
   if score[LEASE] and not token then return 'no-token' end
   if token and not (tonumber(token) and tonumber(token) <= fence) then return 'token-above-fence' end
   if tonumber(score[DUE] or 0) >= NEVER and waits_for_nobody(id) then return 'never-due' end
-  if token or waits > 0 then return nil end
+  if score[DUE] and tonumber(score[DUE]) >= FAR and tonumber(score[DUE]) < 9e15
+    and not is_parked(queues[i], id, tonumber(score[DUE]) - FAR) then
+    return 'never-woken'
+  end
+  local has_turn = redis.call('HEXISTS', ROUND, 'j' .. id) == 1
+  if has_turn and (token or waits > 0) then return 'several-places' end
+  if token or waits > 0 or has_turn then return nil end
   if cursor ~= '' then return 'line' end
   if not is_in_line(k, id, string.sub(records[i], 2, 14)) then return 'unreachable' end
 end

@@ -2,7 +2,7 @@
 -- KEYS: jobs state bond uniq lapse
 -- ARGV: now|'' | 0 | cursor, or '' for keys | count | keys
 -- Returns: {cursor, keys met that are held, each key that is wrong}
--- USES: clock batch stand bonds
+-- USES: clock batch stand fields bonds
 local now = clock(ARGV[1])
 local keys, values, out = {}, {}, {ARGV[3], 0}
 if ARGV[3] == '' then

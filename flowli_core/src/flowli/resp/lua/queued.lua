@@ -1,8 +1,8 @@
--- Elements of one queue's two lanes in the order of service, behind (lane, score, id).
--- KEYS: ghost | line rank
--- ARGV: now|'' | 1 | queue | limit | lane: R, L with a number, or '' to begin | score | id
+-- Elements of one queue's two lanes in the order of service, then those that have turns, behind (lane, score, id).
+-- KEYS: ghost fair round | line rank
+-- ARGV: now|'' | 1 | queue | limit | lane: R, L with a number, G, or '' to begin | score | id, of G the member
 -- Returns: lane, score, id of each; an L with the number of the same elements behind it, if there are any
--- USES: keyset stamps ghosts
+-- USES: keyset stamps ghosts rounds
 local queue, line, rank = ARGV[3], KEYS[FIXED + LINE], KEYS[FIXED + RANK]
 local limit, lane, score, id = tonumber(ARGV[4]), string.sub(ARGV[5], 1, 1), ARGV[6], ARGV[7]
 local twins = tonumber(string.sub(ARGV[5], 2)) or 0
@@ -49,9 +49,12 @@ if lane == 'R' then
 elseif lane == 'L' then
   i, j = redis.call('ZCOUNT', rank, '-inf', score), line_behind(score, id)
 end
-local ranked = redis.call('ZRANGE', rank, i, i + limit - 1, 'WITHSCORES')
-local lined = redis.call('LRANGE', line, j, j + limit - 1)
-local out, from = {}, j
+local ranked, lined, out = {}, {}, {}
+if lane ~= 'G' then
+  ranked = redis.call('ZRANGE', rank, i, i + limit - 1, 'WITHSCORES')
+  lined = redis.call('LRANGE', line, j, j + limit - 1)
+end
+local from = j
 i, j = 1, 1
 for _ = 1, limit do
   local r, l = ranked[i + 1], lined[j]
@@ -65,5 +68,13 @@ for _ = 1, limit do
     out[n + 2], out[n + 3] = string.format('%.0f', string.sub(l, 1, 13)), string.sub(l, 14)
     j = j + 1
   else break end
+end
+local left, own = limit - #out / 3, in_turn_of(queue)
+if left > 0 then
+  local from = lane == 'G' and '(' .. id or '[' .. own
+  for _, member in ipairs(redis.call('ZRANGE', FAIR, from, '(' .. own .. ':', 'BYLEX', 'LIMIT', 0, left)) do
+    local n = #out
+    out[n + 1], out[n + 2], out[n + 3] = 'G', '', member
+  end
 end
 return out

@@ -11,7 +11,7 @@ local ids, back = {}, {}
 for i = 1, #found, 2 do ids[#ids + 1] = found[i] end
 local records = fetch(JOBS, ids)
 for i = 1, #ids do
-  if records[i] and tonumber(found[2 * i]) < 9e15 and name_of(records[i]) == ARGV[3] then
+  if records[i] and tonumber(found[2 * i]) < 6e15 and name_of(records[i]) == ARGV[3] then
     back[#back + 1] = found[2 * i] - ASIDE
     back[#back + 1] = ids[i]
   end

@@ -1,9 +1,9 @@
 -- Replay jobs that are terminal: they wait again, under their ids and last tokens. First write: a deletion.
--- KEYS: none jobs state active crash more kids | rank due wake done fail gone
+-- KEYS: none jobs state active crash more kids bond fair round | rank due wake done fail gone
 -- ARGV: now|'' | number of queues, names | for each act: id, state and token seen or '', delay, '1' and memo or '',
 --   '1' and body or ''
 -- Returns: a string, for each act the letter met (- unknown) and 1 if it is done, 0 if not; or {'again', queue..}
--- USES: clock batch stand stood
+-- USES: clock batch stand stood fields rounds
 local now = clock(ARGV[1])
 local at, n, ids = acts_of(5)
 local records, place = fetch(JOBS, ids), places()
@@ -28,7 +28,9 @@ local function replay(id, record, k, token, state, delay, memo, body)
     redis.call('ZADD', KEYS[k + DUE], now + delay, id)
     if not head or now + delay < tonumber(head) then redis.call('ZADD', KEYS[k + WAKE], 0, '0') end
   else
-    redis.call('ZADD', KEYS[k + RANK], (redis.call('HGET', MORE, id) or 0) * -1e13 + now, id)
+    local priority, enter = redis.call('HGET', MORE, id) or 0, in_turn_by(redis.call('HGET', BOND, id))
+    if enter then enter(queue_of(record), priority, now, id)
+    else redis.call('ZADD', KEYS[k + RANK], priority * -1e13 + now, id) end
     redis.call('ZADD', KEYS[k + WAKE], 0, '0')
   end
 end

@@ -1,15 +1,20 @@
 -- Write what became of leased jobs, each only while its token is the job's. The first write is a deletion.
--- KEYS: jobs state active crash more asked watch bond uniq lapse kids open prog | lease due rank wake done fail gone
+-- KEYS: jobs state active crash more asked watch bond uniq lapse kids open prog held park reopen fair round | lease due rank wake done fail gone
 -- ARGV: now|'' | 0 | for each settlement: queue number, id, token, letter, 'instant' or '+ms', memo
--- Returns: {now, a letter for each settlement: W written, R repeated, L lost, G gone}, or {'again', queue..}
--- USES: clock batch stand forget families bonds publish
+-- Returns: {now, a letter for each settlement: W written, R repeated, L lost, G gone,
+--   queues whose runners are to be woken}, or {'again', queue..}
+-- USES: clock batch stand forget fields needs give rounds families bonds publish
 local now = clock(ARGV[1])
 local n = (#ARGV - 2) / 6
 local ids = {}
 for i = 1, n do ids[i] = ARGV[6 * i - 2] end
 local tokens = fetch(ACTIVE, ids)
--- A key that is named six times counts six times: one call tells whether there are families, and whether there is more.
-local found = redis.call('EXISTS', STATE, CRASH, MORE, ASKED, PROG, KIDS, KIDS, KIDS, KIDS, KIDS, KIDS)
+-- A key that is named twelve times counts twelve times: one call tells what there is.
+local found = redis.call('EXISTS', STATE, CRASH, MORE, ASKED, PROG, KIDS, KIDS, KIDS, KIDS, KIDS, KIDS,
+  BOND, BOND, BOND, BOND, BOND, BOND, BOND, BOND, BOND, BOND, BOND, BOND, HELD, HELD, HELD, HELD, HELD, HELD, HELD, HELD,
+  HELD, HELD, HELD, HELD, HELD, HELD, HELD, HELD, HELD, HELD, HELD, HELD, HELD, HELD, HELD, HELD)
+local has_bond, has_held = found % 24 >= 12, found >= 24
+found = found % 12
 local known, kids = found > 0, found > 5 and fetch(KIDS, ids) or {}
 local index = {C = DONE, F = FAIL, X = GONE}
 if found > 5 then
@@ -21,7 +26,7 @@ if found > 5 then
   local again = declare_children(ending_now, {'again'})
   if #again > 1 then return again end
 end
-local out, won, over, gone, states, lists = {}, {}, {}, {}, {}, {}
+local out, won, over, gone, states, lists, returned = {}, {}, {}, {}, {}, {}, {}
 local leases, moves = {}, {}
 
 local function verdict(id, token)
@@ -38,6 +43,15 @@ local function move(key, score, id)
   if not list then list = {} moves[key] = list end
   list[#list + 1] = score
   list[#list + 1] = id
+end
+
+-- To the front: of its group, if it has one.
+local function hand_back(k, id)
+  local group = has_bond and field_of(redis.call('HGET', BOND, id) or '', 'g')
+  local priority = redis.call('HGET', MORE, id) or 0
+  if group then enter_turn(queue_of(redis.call('HGET', JOBS, id)), tonumber(priority), 0, group, id)
+  else move(KEYS[k + RANK], priority * -1e13, id) end
+  move(KEYS[k + WAKE], 0, '0')
 end
 
 local late, mine = {}, {}
@@ -76,8 +90,7 @@ for i = 1, n do
         move(KEYS[k + DUE], at, id)
         if not head or at < tonumber(head) then move(KEYS[k + WAKE], 0, '0') end
       else
-        move(KEYS[k + RANK], (redis.call('HGET', MORE, id) or 0) * -1e13, id)
-        move(KEYS[k + WAKE], 0, '0')
+        returned[#returned + 1] = {k, id}
       end
       states[#states + 1] = id
       states[#states + 1] = letter .. token .. ' 0\n' .. ARGV[b + 5]
@@ -96,8 +109,12 @@ else
   many('HDEL', JOBS, gone)
 end
 many('HSET', STATE, states)
+for _, one in ipairs(returned) do hand_back(one[1], one[2]) end
+local waking, names = {}, {}
+if has_held then give_back(won, waking) end
 for key, list in pairs(moves) do many('ZADD', key, list) end
 for _, list in ipairs(lists) do count_down(list, now) end
 after_end(over)
 for _, i in ipairs(late) do out[i] = verdict(ids[i], ARGV[6 * i - 1]) end
-return {now, table.concat(out)}
+for queue in pairs(waking) do names[#names + 1] = queue end
+return {now, table.concat(out), names}

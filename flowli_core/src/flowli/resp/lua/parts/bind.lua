@@ -81,8 +81,9 @@ local function binder(place, now)
     local list = field_of(bonds, 'a')
     if record then bury(id, record, place) end
     if list and list ~= '' then ARGV[b + 1] = found_family(id, texts(list)) > 0 and NEVER or '' end
-    if bonds ~= '' and bonds ~= 'a0:' then redis.call('HSET', BOND, id, bonds) end
-    local letters, instants = put(b, 1, {id}, {false}, place, now, list)
+    if bonds ~= '' and bonds ~= 'a0:' then redis.call('HSET', BOND, id, bonds) else redis.call('HDEL', BOND, id) end
+    learn(bonds)
+    local letters, instants = put(b, 1, {id}, {false}, place, now, list, in_turn_by(bonds))
     if letters == '' then return 'Q', now end
     return string.upper(letters), tonumber(instants)
   end
@@ -95,7 +96,9 @@ local function binder(place, now)
       push_due({[k] = {due, id}})
       return 'S', due
     end
-    redis.call('ZADD', KEYS[k + RANK], (redis.call('HGET', MORE, id) or 0) * -1e13 + now, id)
+    local priority, enter = redis.call('HGET', MORE, id) or 0, in_turn_by(redis.call('HGET', BOND, id))
+    if enter then enter(queue, priority, now, id)
+    else redis.call('ZADD', KEYS[k + RANK], priority * -1e13 + now, id) end
     redis.call('ZADD', KEYS[k + WAKE], 0, '0')
     return 'Q', now
   end

@@ -1,13 +1,4 @@
--- What binds a job to others, as BOND keeps it: fields of a letter, a length, ':' and a text. u: its unique key; a: the ids
--- of its parents, each with its length and ':' in front, none in a job that has none and may be one.
-local function field_of(bonds, wanted)
-  local at = 1
-  while at <= #bonds do
-    local letter, size, from = string.match(bonds, '^(%a)(%d+):()', at)
-    if letter == wanted then return string.sub(bonds, from, from + size - 1) end
-    at = from + size
-  end
-end
+-- What ends with a job that is bound to others.
 
 -- Of a child that waits: which act it was met by, and its parents, are put behind the others.
 local function note_parents(rows, act, id)
@@ -39,4 +30,14 @@ local function release(ids, unused)
     if parents then let_go(ids[i], parents) end
   end
   many('HDEL', BOND, ids)
+  -- What is kept may be replayed, under the same limits and in the same turn.
+  local kept = {}
+  for i = 1, #ids do
+    local lasting = bonds[i] and lasting_of(bonds[i]) or ''
+    if lasting ~= '' and redis.call('HEXISTS', JOBS, ids[i]) == 1 then
+      kept[#kept + 1] = ids[i]
+      kept[#kept + 1] = lasting
+    end
+  end
+  many('HSET', BOND, kept)
 end

@@ -45,7 +45,9 @@ local function count_down(list, now)
       local record = redis.call('HGET', JOBS, child)
       local k = record and place_of(queue_of(record))
       if k and redis.call('ZREM', KEYS[k + DUE], child) == 1 then
-        redis.call('ZADD', KEYS[k + RANK], (redis.call('HGET', MORE, child) or 0) * -1e13 + now, child)
+        local priority, enter = redis.call('HGET', MORE, child) or 0, in_turn_by(redis.call('HGET', BOND, child))
+        if enter then enter(queue_of(record), priority, now, child)
+        else redis.call('ZADD', KEYS[k + RANK], priority * -1e13 + now, child) end
         redis.call('ZADD', KEYS[k + WAKE], 0, '0')
       end
     end

@@ -78,7 +78,8 @@ local function push_due(dues)
 end
 
 -- Stores n jobs and says for each a letter (small: created) and an instant; empty strings if all were new and queued.
-local function put(at, n, ids, records, place, now, marked)
+-- `enter` puts what is ready elsewhere than into the line and the rank.
+local function put(at, n, ids, records, place, now, marked, enter)
   local set, more, stale, seen, letters, instants, touched = {}, {}, {}, {}, {}, {}, {}
   local lines, ranks, dues, plain = {}, {}, {}, true
   local head = marked and '19999999999999' or '1' .. string.format('%013.0f', now)
@@ -102,6 +103,9 @@ local function put(at, n, ids, records, place, now, marked)
         if due > now then letter, instant = 's', due end
       end
       if letter == 's' then add(dues, k, due, id)
+      elseif enter then
+        enter(ARGV[2 + ARGV[b]], priority, now, id)
+        redis.call('ZADD', KEYS[k + WAKE], 0, '0')
       elseif priority > 0 or marked then add(ranks, k, priority * -1e13 + now, id)
       else
         local list = lines[k]
