@@ -21,7 +21,10 @@ if rare > 0 then
   has_more = redis.call('EXISTS', MORE) == 1
   has_ghost = redis.call('EXISTS', GHOST) == 1
   has_kids = redis.call('EXISTS', KIDS) == 1
-  for _, there in ipairs({has_state, has_crash, has_more, has_ghost}) do if there then rare = rare - 1 end end
+  has_bond = redis.call('EXISTS', BOND) == 1
+  has_rule = redis.call('EXISTS', RULE) == 1
+  has_fair = redis.call('EXISTS', FAIR) == 1
+  for _, there in ipairs({has_state, has_crash, has_more, has_ghost, has_bond, has_rule}) do if there then rare = rare - 1 end end
   local names = rare > 0 and redis.call('HKEYS', PAUSE) or {}
   local since = fetch(PAUSE, names)
   for i = 1, #names do
