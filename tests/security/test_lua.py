@@ -18,7 +18,7 @@ _OF_THE_CALLER = {
     "probe": "command",
     "examine_index": "ARGV[3] .. 'SCAN'",
 }
-_KEY = re.compile(r"[A-Z]+|KEYS\[.*|key|line|rank|INDEX|BEHIND")
+_KEY = re.compile(r"[A-Z]+|KEYS\[.*|key|line|rank|due|INDEX|BEHIND")
 
 
 def _without_comments(text: str) -> str:
