@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -133,13 +133,14 @@ async def test_a_cursor_that_no_listing_gave_out_is_refused() -> None:
 @pytest.mark.parametrize("id", ["", "x" * 201, "\udcff", 5, None])
 async def test_an_id_or_a_queue_that_stores_cannot_keep_is_refused_alike_everywhere(id: Any) -> None:
     flowli = app()
-    for call in (
+    calls: list[Awaitable[object]] = [
         flowli.inspect.get_job(id),
         flowli.inspect.get_schedule(id),
         flowli.control.cancel(id),
         flowli.inspect.get_queue_counts(id or ""),
         flowli.inspect.get_jobs_by_state("queued", queue=id or ""),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(ValidationError, match="an id|a queue name"):
             await call
 
