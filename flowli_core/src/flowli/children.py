@@ -105,7 +105,7 @@ class Children:
     """The processes of one runner. ``threads`` is a pool with a thread for each, which waits for its answer."""
 
     def __init__(self, most: int | None = None) -> None:
-        self.threads = HandlerThreads(most or os.cpu_count() or 1)
+        self.threads: HandlerThreads = HandlerThreads(most or os.cpu_count() or 1)
         self._idle: list[_Child] = []
         self._busy: set[_Child] = set()
         self._lock = threading.Lock()

@@ -59,10 +59,10 @@ def _ask(retry_when: RetryWhen, error: BaseException, failures: int) -> bool | t
 
 def check_failures(name: str, value: Any) -> tuple[type[BaseException], ...]:
     """Exception classes as a tuple; ValidationError for anything else."""
-    kinds: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
+    kinds: list[Any] = list(value) if isinstance(value, tuple) else [value]
     if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
         raise ValidationError(f"{name} is an exception class or a tuple of them, such as (ConnectionError, OSError).")
-    return kinds
+    return tuple(kinds)
 
 
 def check_retry_when(name: str, value: Any) -> RetryWhen | None:
