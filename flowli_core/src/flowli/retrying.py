@@ -59,7 +59,7 @@ def _ask(retry_when: RetryWhen, error: BaseException, failures: int) -> bool | t
 
 def check_failures(name: str, value: Any) -> tuple[type[BaseException], ...]:
     """Exception classes as a tuple; ValidationError for anything else."""
-    kinds: list[Any] = list(value) if isinstance(value, tuple) else [value]
+    kinds: list[Any] = [*value] if isinstance(value, tuple) else [value]
     if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
         raise ValidationError(f"{name} is an exception class or a tuple of them, such as (ConnectionError, OSError).")
     return tuple(kinds)
