@@ -105,24 +105,24 @@ async def test_waits_do_not_use_up_the_connections_of_other_calls(driver: RedisD
 async def test_a_wait_after_one_that_found_nothing_sends_a_sleep_and_a_claim(
     driver: RedisDriver, client: Outside
 ) -> None:
-    await driver.exchange([], claim_of(wait=20))
+    await driver.exchange([], claim_of(wait=20, sender="one"))
     before = await client.calls("evalsha", "bzpopmin")
     for _ in range(5):
-        found = await driver.exchange([], claim_of(wait=20))
+        found = await driver.exchange([], claim_of(wait=20, sender="one"))
         assert not found.leases
     after = await client.calls("evalsha", "bzpopmin")
     assert [now - then for now, then in zip(after, before, strict=True)] == [5, 5]
 
 
 async def test_what_came_between_two_waits_ends_the_second_at_once(driver: RedisDriver) -> None:
-    await driver.exchange([], claim_of(wait=20))
+    await driver.exchange([], claim_of(wait=20, sender="one"))
     await driver.enqueue([job_of("a")])
-    found = await asyncio.wait_for(driver.exchange([], claim_of(wait=60_000)), 20)
+    found = await asyncio.wait_for(driver.exchange([], claim_of(wait=60_000, sender="one")), 20)
     assert [lease.id for lease in found.leases] == ["a"]
 
 
 async def test_what_is_due_between_two_waits_is_found_by_the_second(driver: RedisDriver) -> None:
-    await driver.exchange([], claim_of(wait=20))
+    await driver.exchange([], claim_of(wait=20, sender="one"))
     await driver.enqueue([job_of("a")._replace(delay=Millis(30))])
-    found = await asyncio.wait_for(driver.exchange([], claim_of(wait=60_000)), 20)
+    found = await asyncio.wait_for(driver.exchange([], claim_of(wait=60_000, sender="one")), 20)
     assert [lease.id for lease in found.leases] == ["a"]

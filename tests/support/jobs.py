@@ -15,9 +15,12 @@ def job_of(id: str, *, queue: str = "mail", body: bytes = b"body", priority: int
     return NewJob(id, queue, "send", b"head", body, priority)
 
 
-def claim_of(limit: int = 10, *, queues: tuple[str, ...] | None = ("mail",), wait: int = 0) -> Claim:
+def claim_of(
+    limit: int = 10, *, queues: tuple[str, ...] | None = ("mail",), wait: int = 0, sender: str | None = None
+) -> Claim:
+    """The next claim of ``sender``; of somebody new if none is named."""
     number = next(_turns)
-    turn = Turn(f"runner-{number}", number)
+    turn = Turn(sender or f"runner-{number}", number)
     return Claim(runner=turn.sender, turn=turn, queues=queues, limit=limit, lease_for=Millis(30_000), wait=Millis(wait))
 
 
