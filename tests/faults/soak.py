@@ -63,23 +63,23 @@ class Soak:
         await crew.begin()
         self.nemesis = Nemesis(crew, self.seed, LEASE_S)
         self.collector = Collector(crew.apps[0], crew.ledger)
+        watchers: list[asyncio.Task[None]] = []
         try:
             await self._warm_up()
             until = asyncio.get_running_loop().time() + 60 * self.minutes
             duties = (self.collector.go_on(), self._look_again_and_again(), self._feel_the_pulse())
-            watchers = [asyncio.create_task(duty) for duty in duties]
+            watchers += [asyncio.create_task(duty) for duty in duties]
             async with asyncio.TaskGroup() as work:
                 work.create_task(self.nemesis.go_on(until))
                 for app in range(len(crew.apps)):
                     work.create_task(crew.produce(app, self.rate / len(crew.apps), until))
             await eventually(self._is_over, within=300, every=0.5, what="the end of all jobs")
-            for watcher in watchers:
-                watcher.cancel()
-            await asyncio.gather(*watchers, return_exceptions=True)
+            await _end(watchers)
             await self.collector.look()
             self._account()
             await self._forget()
         finally:
+            await _end(watchers)
             await crew.end()
 
     async def _warm_up(self) -> None:
@@ -204,6 +204,14 @@ class Soak:
     def _explained(self) -> Counter[str]:
         account = Account(self.history, {}, LEASE_S)
         return Counter(window.kind for run in self.again for window in account.windows_over(run)[:1])
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until they end: a client that just loses its server may take a cancellation for its own."""
+    while waiting := [task for task in tasks if not task.done()]:
+        for task in waiting:
+            task.cancel()
+        await asyncio.wait(waiting, timeout=1)
 
 
 def main() -> int:

@@ -102,7 +102,8 @@ class ValkeyServer:
             self._process = subprocess.Popen(
                 self._command(), cwd=self.folder, stdin=subprocess.DEVNULL, env=self._environment
             )
-            if eventually_sync(self._answer, what=f"a server on port {self.port}") == "ready":
+            # A started one may have a large file to load, on a busy machine.
+            if eventually_sync(self._answer, within=60, what=f"a server on port {self.port}") == "ready":
                 return self
             self.stop()
         raise RuntimeError(f"no server could be started; see {self.folder / 'server.log'}")
