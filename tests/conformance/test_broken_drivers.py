@@ -47,12 +47,12 @@ class Runs:
 
 
 def _along(fault: Fault) -> Iterator[str]:
-    """Tests of the same group that are not about the fault."""
+    """Tests of the same group that are not about the fault, and one that has little to do with most."""
     named = {test.partition("[")[0] for test in fault.tests}
     group = next(groups_of(fault))
     tests = [name for name, test in vars(group).items() if name.startswith("test_") and _is_plain(test)]
     others = [name for name in tests if name not in named]
-    yield from others[:: max(1, len(others) // _ALONG)][:_ALONG]
+    yield from {*others[:: max(1, len(others) // _ALONG)][:_ALONG], "test_a_new_job_is_queued_at_once"} - named
 
 
 def _is_plain(test: object) -> bool:

@@ -18,7 +18,8 @@ _IMPORTERS = {"import_module", "find_spec", "spec_from_file_location"}
 _TEMPORARY = {"tempfile", "mkstemp", "mkdtemp"}
 
 _NAMES_OF_OPERATORS = {
-    "flowli_core/src/flowli/cli.py": "the module that an operator names on the command line",
+    "flowli_core/src/flowli/cli_target.py": "the module that an operator names on the command line",
+    "flowli_core/src/flowli/children.py": "the module of a handler that this process has registered, in its child",
     "flowli_core/src/flowli/__main__.py": "whether the libraries of the command line are there",
     "conformance/src/flowli_conformance/__init__.py": "its own modules, from a table in the same file",
     "conformance/src/flowli_conformance/model/__init__.py": "whether hypothesis is there",

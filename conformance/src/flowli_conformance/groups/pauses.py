@@ -186,4 +186,4 @@ class PauseSuite(Suite):
             assert not working.done(), "paused work wakes nobody"
             await _resume(live, what)
             found = await promptly(working, "what is resumed is worked on at once, not at the next poll")
-        assert [lease.id for lease in found.leases] == ["a"]
+        assert [lease.id for lease in found.leases] == ["a"], "and it is what was paused"

@@ -210,16 +210,20 @@ class UniqueSuite(Suite):
             Enqueued(Disposition.REPLACED, "a", State.SCHEDULED, bench.at(HOUR)),
         ], "the job under the key is the latest request, and keeps the id that others wait for"
         job = await bench.get("a")
-        assert (job.queue, job.name, job.head, job.body, job.priority) == ("news", "other", b"h", b"second", 0)
+        assert (job.queue, job.name, job.priority) == ("news", "other", 0), "all of it is the latest request's"
+        assert (job.head, job.body) == (b"h", b"second"), "its payload too"
         assert await bench.find("b") is None, "no other job is made"
         bench.advance(HOUR)
         assert await bench.lease_ids(queues=["mail"]) == [], "nothing stays of what was replaced"
-        assert [(one.id, one.body) for one in await bench.lease(queues=["news"])] == [("a", b"second")]
+        leased = [(one.id, one.body) for one in await bench.lease(queues=["news"])]
+        assert leased == [("a", b"second")], "it is served where the latest request wants it"
 
     async def test_a_job_that_is_ready_is_replaced(self, bench: Bench) -> None:
         await bench.enqueue(*new_jobs(3), _keyed("a", body=b"first"), new_job("last"))
         (answer,) = await bench.enqueue(_keyed("b", on_conflict=REPLACE, body=b"second"))
-        assert (answer.disposition, answer.id, answer.state) == (Disposition.REPLACED, "a", State.QUEUED)
+        assert (answer.disposition, answer.id, answer.state) == (Disposition.REPLACED, "a", State.QUEUED), (
+            "what is ready but not started yet is replaced too"
+        )
         assert (await bench.overview()).queues["mail"].queued == 5, "a replaced job is counted once"
         assert [lease.body for lease in await bench.lease() if lease.id == "a"] == [b"second"], "and runs once"
 
@@ -233,7 +237,7 @@ class UniqueSuite(Suite):
         assert await bench.settle(settlement(lease)) in ([Settled.LOST], [Settled.REPEATED]), (
             "who held it before has nothing to say any more"
         )
-        assert await bench.settle(settlement(again)) == [Settled.WRITTEN]
+        assert await bench.settle(settlement(again)) == [Settled.WRITTEN], "and who holds it now has"
 
     async def test_a_job_that_waits_is_rescheduled(self, bench: Bench) -> None:
         await bench.enqueue(_keyed("a", body=b"first", delay=MINUTE))
@@ -245,7 +249,7 @@ class UniqueSuite(Suite):
         assert await bench.lease_ids() == [], "it is not due when it was first to be"
         (answer,) = await bench.enqueue(_keyed("b", on_conflict=RESCHEDULE))
         assert answer == Enqueued(Disposition.RESCHEDULED, "a", State.QUEUED, bench.now), "it may be moved to now"
-        assert [(one.id, one.body) for one in await bench.lease()] == [("a", b"first")]
+        assert [(one.id, one.body) for one in await bench.lease()] == [("a", b"first")], "with the input that it had"
 
     @pytest.mark.parametrize("priority", [0, 5])
     async def test_a_job_that_is_ready_is_rescheduled(self, bench: Bench, priority: int) -> None:
@@ -354,7 +358,7 @@ class UniqueSuite(Suite):
         assert (answer.disposition, answer.id) == (EXISTING, "{odd}:\n\x00"), "a key is any text"
         (lease,) = await bench.lease()
         await bench.settle(settlement(lease))
-        assert only(await bench.enqueue(_keyed("b", key)), "one answer").disposition is CREATED
+        assert only(await bench.enqueue(_keyed("b", key)), "one answer").disposition is CREATED, "that was freed"
 
     @pytest.mark.parametrize("other", ["KEY", "key ", " key", "ke\u0301y", "kéy", "key\x00"])
     async def test_keys_that_look_alike_are_two(self, bench: Bench, other: str) -> None:
