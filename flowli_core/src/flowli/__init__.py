@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from flowli.attempt import Attempt, Cancel, Retry, Snooze, current_attempt
 from flowli.backoff import Backoff
 from flowli.bound import BoundJob
@@ -30,10 +32,12 @@ from flowli.job import Job, job
 from flowli.limits import Limits
 from flowli.options import CallOptions, Defaults
 from flowli.rules import ScheduleOptions
-from flowli.runner import Runner
 from flowli.runtime import Flowli
 from flowli.sync import SyncBoundJob, SyncJobHandle
 from flowli.unique import Unique
+
+if TYPE_CHECKING:
+    from flowli.runner import Runner
 
 __all__ = [
     "Attempt",
@@ -75,3 +79,12 @@ __all__ = [
     "current_attempt",
     "job",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`Runner` is loaded when it is first asked for: whoever only enqueues is spared it."""
+    if name != "Runner":
+        raise AttributeError(f"module 'flowli' has no attribute '{name}'")
+    from flowli.runner import Runner
+
+    return Runner
