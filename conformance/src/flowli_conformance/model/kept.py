@@ -44,6 +44,15 @@ def _a_place_that_was_given_up(state: DriverMachine) -> None:
     state.claim(runner="one", queues=("mail",), limit=10, lease_for=1_000)
 
 
+def _an_id_that_comes_back_at_once(state: DriverMachine) -> None:
+    state.begin(ids=["ж\x00", "a", "a{b}:c"])
+    state.cancel(has_memo=True, ids=["a", "a{b}:c"], keep_for=0)
+    state.enqueue_at_once(ids=["01JD8X7Q2N5V9ZC3KWB4T6YHRM", "A", "a{b}:c", "ж\x00"], queue="mail")
+    state.advance(span=3)
+    state.enqueue_at_once(ids=["A", "a{b}:c", "b"], queue="mail")
+    state.look_at_jobs(queue=None, state=State.QUEUED)
+
+
 def _a_purge_of_what_was_replayed(state: DriverMachine) -> None:
     state.enqueue(wishes=[Wish("a"), Wish("b", priority=5)], has_turn=False)
     state.claim(runner="one", queues=None, limit=10, lease_for=1_000)
@@ -81,6 +90,7 @@ KEPT: Mapping[str, Callable[[DriverMachine], None]] = {
     "a place that was given up": _a_place_that_was_given_up,
     "a purge of what was replayed": _a_purge_of_what_was_replayed,
     "a repeat that takes what came later": _a_repeat_that_takes_what_came_later,
+    "an id that comes back at once": _an_id_that_comes_back_at_once,
     "a schedule that fires twice": _a_schedule_that_fires_twice,
     "a schedule that returns under the version that it had": _a_schedule_that_returns,
     "two leases of one job settled in one call": _two_leases_of_one_job_settled_in_one_call,
