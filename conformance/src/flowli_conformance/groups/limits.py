@@ -264,6 +264,20 @@ class LimitSuite(Suite):
         bench.advance(HOUR)
         assert await bench.lease_ids() == ["job-01"], "and is leased once, then"
 
+    @pytest.mark.parametrize("is_limited", [False, True])
+    async def test_an_id_that_expired_returns_with_its_own_limits(self, bench: Bench, is_limited: bool) -> None:
+        throttles(bench)
+        one = need(Rule("one", at_once=1))
+        await bench.enqueue(limited("a", one))
+        await bench.settle(settlement(await bench.lease_one("a"), keep_for=SECOND))
+        await bench.enqueue(limited("holder", one))
+        await bench.lease_one("holder")
+        bench.advance(2 * SECOND)
+        await bench.enqueue(limited("a", one) if is_limited else new_job("a"))
+        assert await bench.lease_ids() == ([] if is_limited else ["a"]), (
+            "the new job has its own limits, whatever its id had before"
+        )
+
     async def test_who_holds_a_limit_can_be_seen(self, bench: Bench) -> None:
         store = throttles(bench)
         rule = Rule("tenant", at_once=2)

@@ -1,5 +1,5 @@
 -- Compare and set schedules, and store the jobs of what was set in the same step.
--- KEYS: jobs queues state active crash more call none plan tick meta | line rank due wake done fail gone
+-- KEYS: jobs queues state active crash more call none plan tick meta bond | line rank due wake done fail gone
 -- ARGV: now|'' | number of queues, names | for each change: key, expected, P put or D delete, instant|'', body, jobs,
 --   for each job: queue number, due, id, record
 -- Returns: {now, for each change {1|0, what stands or '', letters, instants}} or {'again', queue..}

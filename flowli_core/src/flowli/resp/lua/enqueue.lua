@@ -1,5 +1,5 @@
 -- Store jobs, each once; nothing is written before everything is read, and the first write is the records'.
--- KEYS: jobs queues state active crash more call sent | line rank due wake done fail gone
+-- KEYS: jobs queues state active crash more call sent bond | line rank due wake done fail gone
 -- ARGV: now|'' | number of queues, names | turn|'' | for each job: queue number, due, id, record
 -- Returns: {now, letters, instants}, {'again', queue..} or {'old'}
 -- USES: clock batch stand put

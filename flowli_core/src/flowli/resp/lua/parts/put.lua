@@ -43,6 +43,7 @@ local function bury(id, record, place)
   redis.call('HDEL', STATE, id)
   redis.call('HDEL', CRASH, id)
   redis.call('HDEL', MORE, id)
+  redis.call('HDEL', BOND, id)
 end
 
 local function add(lists, k, a, b)
