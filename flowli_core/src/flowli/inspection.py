@@ -17,6 +17,7 @@ from flowli.core import Core
 from flowli.desk import Many, Replay
 from flowli.driver import Ability, Audits, State
 from flowli.errors import StrategyError, ValidationError
+from flowli.explaining import Explanation, explain
 from flowli.filters import JobFilter, find_jobs
 from flowli.following import newest
 from flowli.ids import check_id, check_name
@@ -60,6 +61,11 @@ class Inspect:
         driver, id = await self._core.driver("get_job()"), check_id(id)
         [stored] = await repeat(lambda: driver.get_jobs([id]))
         return None if stored is None else read_job(stored)
+
+    async def explain(self, id: str) -> Explanation:
+        """Why a job is not running: not due, paused, over a limit, behind others, waiting for a step before it, or
+        without a runner that registers it. As of the read; of a queue, up to 10,000 places are counted."""
+        return await explain(self._core, check_id(id))
 
     async def get_progress(self, id: str) -> Progress | None:
         """What the handler of a running job reported last; None when it said nothing, or is not under way."""
