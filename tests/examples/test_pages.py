@@ -14,6 +14,7 @@ PAGES = [
     "attempts.md",
     "chains.md",
     "dead-letters.md",
+    "explain.md",
     "limits.md",
     "queues.md",
     "results.md",

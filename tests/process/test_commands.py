@@ -100,6 +100,21 @@ class Record(TypedDict):
 
 
 @_STRICT
+class Reason(TypedDict):
+    cause: str
+    text: str
+    until: AwareDatetime | None
+    ids: list[str]
+
+
+@_STRICT
+class Explanation(TypedDict):
+    id: str
+    state: str
+    reasons: list[Reason]
+
+
+@_STRICT
 class Definition(TypedDict):
     name: str
     description: str | None
@@ -228,10 +243,18 @@ def test_a_job_goes_in_and_is_counted_listed_and_shown(flowli: Flowli) -> None:
     assert id in flowli("list", "--state", "queued").stdout
 
 
+def test_why_a_job_does_not_run_is_explained(flowli: Flowli) -> None:
+    id = enqueued(flowli, 7)
+    found = valid(Explanation, flowli("explain", id, "--json").stdout)
+    assert (found["state"], [one["cause"] for one in found["reasons"]]) == ("queued", ["unserved", "next"])
+    assert flowli("explain", id).stdout.splitlines() == [one["text"] for one in found["reasons"]]
+
+
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
         (("show", "nobody"), 1, "There is no record of job 'nobody'"),
+        (("explain", "nobody"), 1, "There is no record of 'nobody'"),
         (("enqueue", "nobody"), 2, "Jobs: charge, tick."),
         (("enqueue", "charge", '{"number": "x"}', "--meta", '{"tenant": "a"}'), 2, "input.number"),
         (("enqueue", "charge", '{"number": 1}'), 2, "meta"),

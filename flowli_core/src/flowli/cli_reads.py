@@ -1,4 +1,4 @@
-"""The commands that look: jobs, counts, list, show, acts, check, health, version. None of them changes anything."""
+"""The commands that look: jobs, counts, list, show, explain, acts, check, health, version. None changes anything."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ __all__ = [
     "acts",
     "check",
     "counts",
+    "explain",
     "filter_of",
     "health",
     "jobs",
@@ -151,6 +152,18 @@ def show(id: Annotated[str, typer.Argument(help="Of a job.")], app: AppOption = 
     pairs(plain | {"error": None if error is None else f"{error.type}: {error.message}"})
     if error is not None and error.traceback:
         typer.echo(error.traceback.rstrip())
+
+
+def explain(id: Annotated[str, typer.Argument(help="Of a job.")], app: AppOption = None, as_json: Json = False) -> None:
+    """Why a job is not running, a line for each reason. Exit status 1 if there is no such job."""
+    flowli = find_runtime(app)
+    found = with_store(flowli, lambda: flowli.inspect.explain(id))
+    if found.state is None:
+        raise refuse(NEGATIVE, str(found))
+    if as_json:
+        emit(as_plain(found))
+    else:
+        typer.echo(str(found))
 
 
 def acts(

@@ -92,7 +92,8 @@ class Inspect:
         return Page([read_job(stored) for stored in found.items], found.cursor)
 
     async def get_acts(self, *, limit: int = 100, cursor: str | None = None) -> Page[ActRecord]:
-        """What was done through ``flowli.control``, the latest first: the last two thousand acts of ninety days.
+        """What was done through ``flowli.control``, the latest millisecond first: the last two thousand acts of ninety
+        days.
 
         StrategyError where the store keeps no record of acts.
         """
