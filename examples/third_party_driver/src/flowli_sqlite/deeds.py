@@ -17,7 +17,8 @@ _LISTING = json.dumps(["notes"])
 
 _CANCEL = "UPDATE jobs SET state = 'cancelled', due = ?, memo = coalesce(?, memo) WHERE id = ?"
 _REPLAY = """
-UPDATE jobs SET state = ?, due = ?, memo = coalesce(?, memo), body = coalesce(?, body), deliveries = 0 WHERE id = ?
+UPDATE jobs SET state = ?, due = ?, memo = coalesce(?, memo), body = coalesce(?, body), asked = 0, deliveries = 0
+WHERE id = ?
 """
 _NOTE = """
 INSERT INTO notes (id, at, until, body) VALUES (:id, :now, :now + :keep_for, :body)
