@@ -54,7 +54,10 @@ def _class_for(fault: Fault) -> type[Suite]:
 
     body = {"make_driver": make_driver, "__doc__": fault.driver.__doc__, "__module__": __name__}
     # A driver without pauses or limits fails everything of their group: it is asked for something else as well.
-    return type(f"Test{fault.driver.__name__}", tuple(dict.fromkeys((*groups_of(fault), EnqueueSuite))), body)
+    groups = list(groups_of(fault))
+    if EnqueueSuite not in groups:
+        groups.append(EnqueueSuite)
+    return type(f"Test{fault.driver.__name__}", tuple(groups), body)
 
 
 globals().update({f"Test{fault.driver.__name__}": _class_for(fault) for fault in FAULTS})
