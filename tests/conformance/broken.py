@@ -78,6 +78,20 @@ class TestWithDeviations(OrderSuite):
         return "a store without priorities"
 
 
+class _OffersNothing(MemoryDriver):
+    @property
+    def abilities(self) -> frozenset[Ability]:
+        return frozenset()
+
+
+class TestOffersNothing(DriverSuite):
+    """Not broken: what is optional is skipped, and nothing else."""
+
+    @pytest.fixture
+    def make_driver(self) -> Callable[[], MemoryDriver]:
+        return _OffersNothing
+
+
 class TestPromisesJoins(AbilitySuite):
     abilities: ClassVar[Collection[Ability]] = [Ability.JOIN]
 

@@ -63,9 +63,13 @@ def _nodes() -> Iterator[str]:
     for fault in FAULTS:
         for test in (*fault.tests, *_along(fault)):
             yield f"Test{fault.driver.__name__}::{test}"
+    yield from (f"TestOffersNothing::{test}" for test in _OFFERED)
     yield from ("TestWithDeviations", "TestPromisesJoins", "TestStub")
     yield from (f"TestOpensOnly::test_a_verb_before_open_is_refused[{verb}]" for verb in _VERBS if verb not in _DOORS)
 
+
+_OFFERED = {"test_a_new_job_is_queued_at_once": None, "test_a_second_job_under_a_held_key_is_not_made": "skipped"}
+"""Tests of a driver without abilities, and what comes of them."""
 
 _DOORS = {"abilities", "process_local", "open", "close", "twin"}
 """What is no verb that a closed driver could refuse."""
@@ -135,6 +139,11 @@ def test_a_broken_driver_passes_tests_of_what_it_does_not_break(runs: Runs, faul
 def test_a_broken_driver_ends_no_test_in_an_error_of_the_suite(runs: Runs, fault: Fault) -> None:
     said = [verdict for verdict in runs.of(fault.driver.__name__).values() if verdict is not None]
     assert {verdict.tag for verdict in said} == {"failure"}
+
+
+def test_a_driver_without_abilities_skips_what_needs_one_and_nothing_else(runs: Runs) -> None:
+    verdicts = runs.of("OffersNothing")
+    assert {test: None if found is None else found.tag for test, found in verdicts.items()} == _OFFERED
 
 
 def test_every_broken_driver_is_on_the_list() -> None:

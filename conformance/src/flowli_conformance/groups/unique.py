@@ -62,6 +62,9 @@ class UniqueSuite(Suite):
 
     @pytest.fixture(autouse=True)
     def _declared(self, request: pytest.FixtureRequest) -> None:
+        """For the tests of this group alone: a class that inherits all groups has the fixtures of each."""
+        if request.node.originalname not in vars(UniqueSuite):
+            return
         if Ability.UNIQUE not in request.getfixturevalue("make_driver")().abilities:
             pytest.skip("the driver does not declare the ability `unique`")
 
