@@ -49,9 +49,11 @@ WAITS = [
     "tests/cluster",
     "tests/crash",
     "tests/packaging/test_authors.py",
+    "tests/redis/test_conformance_fakeredis.py",
     *(f"tests/durability/test_{name}.py" for name in ("conformance", "failover", "restarts")),
 ]
-"""What waits for disks, elections and processes, left out of the gate: `waits` runs it, `cluster` and `faults` more."""
+"""What waits for disks, elections, processes, and Lua in Python (fakeredis; the gate has the same scripts on Valkey).
+Left out of the gate: `waits` runs it, `cluster`, `conformance` and `faults` more."""
 
 BOUNDED = [
     "tests/core",
