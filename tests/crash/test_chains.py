@@ -18,6 +18,7 @@ import pytest
 from flowli.driver import Claim, Millis, Severity, State, Turn
 from tests.crash.chain_app import Steps, enqueue, expected, ids_of, run
 from tests.crash.drivers import DRIVERS
+from tests.crash.killing import live_until
 from tests.crash.ledger import Ledger
 from tests.crash.life import DAY
 from tests.support.outside import outside
@@ -27,7 +28,6 @@ from tests.support.trouble import CutAfter, CutBefore, Fault, Hold, HoldAfter, H
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(1_800)]
 
-_ROOT = Path(__file__).parents[2]
 _NIGHTLY = os.environ.get("FLOWLI_PROFILE") == "nightly"
 _SIZES = [3, 1_000] if _NIGHTLY else [3]
 _EVERY = 1 if _NIGHTLY else 6
@@ -122,22 +122,6 @@ async def test_a_cut_at_any_request_is_repaired(
     assert number > _FEWEST
 
 
-async def _live_until(chains: _Chains, hold: Hold) -> bool:
-    """Live in a process of its own until time stands still, and kill it there. False if it came to its end."""
-    process = await asyncio.create_subprocess_exec(*chains.command, cwd=_ROOT, stdin=asyncio.subprocess.DEVNULL)
-    try:
-        while not await asyncio.to_thread(hold.happened.wait, 0.05):
-            if process.returncode is not None:
-                assert process.returncode == 0, "a life that is not killed ends well"
-                return False
-        return True
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        hold.release()
-
-
 @pytest.mark.parametrize("hold", [HoldBefore, HoldAfter])
 @pytest.mark.parametrize("size", _SIZES)
 @pytest.mark.parametrize("kind", DRIVERS)
@@ -153,7 +137,7 @@ async def test_a_kill_of_the_only_runner_at_any_request_is_repaired(
     for number in count(1, _EVERY):
         chains, fault = make(kind, size), hold(number)
         proxy.set(fault)
-        killed = await _live_until(chains, fault)
+        killed = await live_until(chains.command, fault)
         try:
             await chains.heal()
         except Exception as exc:

@@ -11,20 +11,12 @@ import pytest
 from flowli.driver import Ability
 from flowli_conformance import DriverSuite
 from flowli_glide import GlideDriver
+from tests.support.abilities import OFFERED
 from tests.support.servers import ValkeyServer
 
 
 class TestGlide(DriverSuite):
-    abilities: ClassVar[Collection[Ability]] = [
-        Ability.AUDIT,
-        Ability.EXAMINE,
-        Ability.PAUSES,
-        Ability.PROGRESS,
-        Ability.UNIQUE,
-        Ability.LIMITS,
-        Ability.FAIRNESS,
-        Ability.WORKFLOWS,
-    ]
+    abilities: ClassVar[Collection[Ability]] = OFFERED
 
     @pytest.fixture
     def make_driver(self, valkey_server: ValkeyServer) -> Callable[[], GlideDriver]:

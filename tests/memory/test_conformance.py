@@ -10,19 +10,11 @@ import pytest
 from flowli.driver import Ability
 from flowli_conformance import DriverSuite
 from flowli_memory import MemoryDriver
+from tests.support.abilities import OFFERED
 
 
 class TestMemory(DriverSuite):
-    abilities: ClassVar[Collection[Ability]] = [
-        Ability.AUDIT,
-        Ability.EXAMINE,
-        Ability.FAIRNESS,
-        Ability.LIMITS,
-        Ability.PAUSES,
-        Ability.PROGRESS,
-        Ability.UNIQUE,
-        Ability.WORKFLOWS,
-    ]
+    abilities: ClassVar[Collection[Ability]] = OFFERED
 
     @pytest.fixture
     def make_driver(self) -> Callable[[], MemoryDriver]:

@@ -11,6 +11,7 @@ import pytest
 from flowli.driver import Ability
 from flowli_conformance import DriverSuite
 from flowli_redis import RedisDriver
+from tests.support.abilities import OFFERED
 from tests.support.cluster import Cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -24,16 +25,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 class TestCluster(DriverSuite):
-    abilities: ClassVar[Collection[Ability]] = [
-        Ability.AUDIT,
-        Ability.EXAMINE,
-        Ability.PAUSES,
-        Ability.PROGRESS,
-        Ability.UNIQUE,
-        Ability.LIMITS,
-        Ability.FAIRNESS,
-        Ability.WORKFLOWS,
-    ]
+    abilities: ClassVar[Collection[Ability]] = OFFERED
 
     @pytest.fixture
     def make_driver(self, cluster: Cluster) -> Callable[[], RedisDriver]:
@@ -47,16 +39,7 @@ class TestCluster(DriverSuite):
 
 
 class TestPartitions(DriverSuite):
-    abilities: ClassVar[Collection[Ability]] = [
-        Ability.AUDIT,
-        Ability.EXAMINE,
-        Ability.PAUSES,
-        Ability.PROGRESS,
-        Ability.UNIQUE,
-        Ability.LIMITS,
-        Ability.FAIRNESS,
-        Ability.WORKFLOWS,
-    ]
+    abilities: ClassVar[Collection[Ability]] = OFFERED
 
     @pytest.fixture
     def make_driver(self, cluster: Cluster) -> Callable[[], RedisDriver]:

@@ -12,19 +12,11 @@ import pytest
 from flowli.driver import Ability
 from flowli_conformance import DriverSuite
 from flowli_redis import RedisDriver
+from tests.support.abilities import OFFERED
 
 
 class TestFakeRedis(DriverSuite):
-    abilities: ClassVar[Collection[Ability]] = [
-        Ability.AUDIT,
-        Ability.EXAMINE,
-        Ability.PAUSES,
-        Ability.PROGRESS,
-        Ability.UNIQUE,
-        Ability.LIMITS,
-        Ability.FAIRNESS,
-        Ability.WORKFLOWS,
-    ]
+    abilities: ClassVar[Collection[Ability]] = OFFERED
 
     @pytest.fixture
     def make_driver(self) -> Callable[[], RedisDriver]:

@@ -21,19 +21,30 @@ from flowli.resp.rights import DOCTOR, ON_CLUSTER, OPTIONAL, REQUIRED, acl_rules
 from flowli.resp.scripts import SCRIPTS, script
 from flowli_conformance import (
     ActSuite,
+    AuditSuite,
     ClaimSuite,
+    DeleteSuite,
     EnqueueSuite,
     ExamineSuite,
+    FairnessSuite,
     InspectSuite,
+    LimitSuite,
     ListSuite,
     OutcomesSuite,
+    PauseSuite,
+    ProgressSuite,
+    RateSuite,
     RecoverySuite,
+    ReplaySuite,
     ScheduleSuite,
     SettleSuite,
+    UniqueSuite,
     WaitSuite,
+    WorkflowSuite,
 )
 from flowli_glide import GlideDriver
 from flowli_redis import RedisDriver
+from tests.support.abilities import OFFERED
 from tests.support.jobs import job_of
 from tests.support.outside import Outside, outside
 from tests.support.servers import ValkeyServer
@@ -83,17 +94,20 @@ class _Small(
     ListSuite,
     ScheduleSuite,
     ExamineSuite,
+    AuditSuite,
+    DeleteSuite,
+    FairnessSuite,
+    LimitSuite,
+    PauseSuite,
+    ProgressSuite,
+    RateSuite,
+    ReplaySuite,
+    UniqueSuite,
+    WorkflowSuite,
 ):
     """What reaches the server: the other groups are about what is on this side of it."""
 
-    abilities: ClassVar[Collection[Ability]] = [
-        Ability.AUDIT,
-        Ability.EXAMINE,
-        Ability.PAUSES,
-        Ability.PROGRESS,
-        Ability.UNIQUE,
-        Ability.WORKFLOWS,
-    ]
+    abilities: ClassVar[Collection[Ability]] = OFFERED
 
 
 @pytest.mark.slow

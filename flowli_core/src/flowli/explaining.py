@@ -89,7 +89,7 @@ async def explain(core: Core, id: str) -> Explanation:
 async def _reasons(core: Core, driver: Driver, record: JobRecord) -> AsyncIterator[Reason]:
     if record.state.is_terminal:
         why = f", reason {record.reason}" if record.reason else ""
-        yield Reason(cause=Cause.OVER, text=f"It is {record.state}{why}.", until=None)
+        yield Reason(cause=Cause.OVER, text=f"It is {record.state}{why}.")
     elif record.state is State.ACTIVE:
         text = f"It is running: attempt {record.attempts_made}, under a lease until {record.lease_until}."
         yield Reason(cause=Cause.RUNNING, text=text, until=record.lease_until)

@@ -51,7 +51,6 @@ class Ability(StrEnum):
     """`flowli.driver.KeepsPauses`: queues and job names of which nothing is leased for a while."""
     EXAMINE = "examine"
     """`flowli.driver.Examines`: the store looks for what is wrong in itself (`flowli doctor`)."""
-    EXPLAIN = "explain"
     AUDIT = "audit"
     """`flowli.driver.Audits`: the store keeps a record of what operators did."""
     JOIN = "join"

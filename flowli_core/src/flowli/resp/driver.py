@@ -109,7 +109,7 @@ class RespDriver(ABC):
 
     @property
     def abilities(self) -> frozenset[Ability]:
-        """All but EXPLAIN and JOIN."""
+        """All but JOIN."""
         return frozenset(
             {Ability.AUDIT, Ability.EXAMINE, Ability.PAUSES, Ability.PROGRESS, Ability.UNIQUE, Ability.WORKFLOWS}
             | {Ability.LIMITS, Ability.FAIRNESS}
