@@ -16,6 +16,7 @@ nox.options.sessions = ["lint", "types", "quick"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 MEMBERS: list[str] = PROJECT["tool"]["uv"]["workspace"]["members"]
 SHIPPED = [member for member in MEMBERS if member != "conformance"]
+FRAMEWORKS: list[str] = sorted(nox.project.load_toml("flowli_core/pyproject.toml")["project"]["optional-dependencies"])
 THIRD_PARTY = "examples/third_party_driver"
 CONFORM = ("pytest", "-m", "conformance", "-n", "2", "--dist", "loadscope")
 CLUSTER = ["tests/redis/test_conformance_cluster.py", "tests/glide/test_conformance_cluster.py"]
@@ -73,7 +74,8 @@ OURS: list[str] = [nox.project.load_toml(path)["project"]["name"] for path in LO
 def install(session: nox.Session, group: str, members: Collection[str] = (*MEMBERS, THIRD_PARTY)) -> None:
     """Install distributions of the checkout and one group of development dependencies, at the pinned versions."""
     build, wanted = (nox.project.dependency_groups(PROJECT, name) for name in ("build", group))
-    paths = [f"./{member}{'[cli]' if member == 'flowli_core' else ''}" for member in members]
+    extras = f"[{','.join(FRAMEWORKS)}]" if group == "dev" else "[cli]"
+    paths = [f"./{member}{extras if member == 'flowli_core' else ''}" for member in members]
     editable = [argument for path in (*paths, ".") for argument in ("-e", path)]
     session.install("-c", "constraints.txt", *build)
     session.install("-c", "constraints.txt", "--no-build-isolation", *editable, *wanted)
@@ -254,6 +256,7 @@ def lock(session: nox.Session) -> None:
     """Write constraints.txt anew: `nox -s lock`, or `nox -s lock -- --upgrade`."""
     session.install("uv")
     left_out = [argument for name in OURS for argument in ("--no-emit-package", name)]
-    options = ["--universal", "--python-version", "3.11", "--all-extras", "--group", "dev", "--no-annotate"]
+    groups = ["--group", "dev", "--group", "docs"]
+    options = ["--universal", "--python-version", "3.11", "--all-extras", "--no-annotate", *groups]
     command = ["uv", "pip", "compile", "-q", *options, "--no-emit-index-url", *left_out, *session.posargs, *LOCKED]
     session.run(*command, "-o", "constraints.txt", env={"UV_CUSTOM_COMPILE_COMMAND": "nox -s lock"})
