@@ -14,7 +14,7 @@ import pytest
 from flowli.driver import Change, Disposition, Millis, StoredSchedule, Turn
 from flowli.errors import DefinitionError, DriverError, NotDurable, ValidationError
 from flowli.resp.durability import Durability
-from tests.durability.drivers import AnyDriver, make
+from tests.durability.drivers import AnyDriver, make, need_waitaof
 from tests.support.jobs import claim_of, ended, job_of
 from tests.support.polling import eventually
 from tests.support.replication import Replication, ask, stalled
@@ -48,6 +48,7 @@ def _schedule(key: str, at: int = 9_000_000_000_000) -> StoredSchedule:
 async def test_what_is_confirmed_returns_as_ever(
     client: str, pair: Replication, prefix: str, level: Durability
 ) -> None:
+    need_waitaof(level)
     async with opened(make(client, pair.first.url, prefix=prefix, durability=level)) as driver:
         answers = await driver.enqueue([job_of("a"), job_of("b")])
         assert [answer.disposition for answer in answers] == [Disposition.CREATED] * 2
@@ -86,6 +87,7 @@ async def test_settlements_and_claims_wait_for_nobody(client: str, pair: Replica
 async def test_a_replica_that_stands_still_is_told(
     client: str, pair: Replication, prefix: str, level: Durability
 ) -> None:
+    need_waitaof(level)
     async with opened(make(client, pair.first.url, prefix=prefix, durability=level, within="300ms")) as driver:
         with stalled(pair.replicas[0]):
             with pytest.raises(NotDurable, match=r"1 of 1 replica\(s\) did not confirm it within 0.3s") as caught:
@@ -152,6 +154,7 @@ async def test_a_server_that_forgot_the_scripts_is_asked_again(client: str, pair
 
 
 async def test_a_disk_that_is_not_asked_to_sync_is_told(client: str, tmp_path: Path) -> None:
+    need_waitaof("fsync")
     options = ["--appendonly", "yes", "--appendfsync", "no"]
     server = ValkeyServer(tmp_path, options=options).start()
     async with opened(make(client, server.url, durability="fsync", within="200ms")) as driver:

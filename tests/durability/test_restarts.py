@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flowli.resp.durability import Durability
-from tests.durability.drivers import make
+from tests.durability.drivers import make, need_waitaof
 from tests.support.jobs import job_of
 from tests.support.servers import ValkeyServer
 
@@ -45,6 +45,7 @@ async def test_without_persistence_a_crash_of_the_server_loses_everything(client
 async def test_an_append_only_file_outlives_the_process(
     client: str, tmp_path: Path, options: Sequence[str], durability: Durability
 ) -> None:
+    need_waitaof(durability)
     assert await _kept(client, tmp_path, options, durability)
 
 

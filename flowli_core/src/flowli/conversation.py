@@ -8,6 +8,7 @@ While nothing is to be had one call waits at the store, asleep; settlements neve
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -128,13 +129,14 @@ class Conversation:
 
     @property
     def wait(self) -> Millis:
-        """How long a claim may wait: until something is known to come, at most the poll interval."""
+        """How long a claim may wait: until something is known to come, at most the poll interval and a tenth of it."""
         if self._last is None or self._last.more:
             return Millis(0)
         instants = [at for at in (self._last.next_at, self._schedule_at) if at is not None]
         until = min(instants, default=None)
         if until is None:
-            return self._terms.poll
+            poll = self._terms.poll  # a tenth at random: runners that began together do not go on asking together
+            return Millis(poll + random.randrange(poll // 10 + 1))
         return Millis(max(_SHORTEST_WAIT, min(self._terms.poll, until - self.store_now())))
 
     def claim(self, limit: int, *, wait: Millis = Millis(0)) -> Claim:

@@ -36,9 +36,10 @@ class Runner:
     """Executes the persisted jobs of one runtime. Any number of runners may work on one store.
 
     ``concurrency`` bounds handlers in flight (``def`` handlers: 32 threads). ``lease`` is how long a job stays with a
-    runner that is not heard of. ``poll_interval`` bounds how late due work is found if a wake-up is lost; latency does
-    not depend on it. ``queues=None`` serves every queue; named ones are served strictly in the order given; with
-    weights, ``{"mail": 3, "default": 1}``, each gets its share of the jobs while it has some, and none starves.
+    runner that is not heard of. ``poll_interval``, and a tenth of it, bounds how late due work is found if a wake-up is
+    lost; latency does not depend on it. ``queues=None`` serves every queue; named ones are served strictly in the order
+    given; with weights, ``{"mail": 3, "default": 1}``, each gets its share of the jobs while it has some, and none
+    starves.
     ``max_jobs_per_tick`` bounds `run_once` alone.
     """
 
