@@ -7,8 +7,8 @@
 local now = clock(ARGV[1])
 local place, first, again = places(), 3 + ARGV[2], {'again'}
 local total = survey(first, 4, function(at, n)
-  if too_large(at, n) then return false end
-  undeclared(fetch(JOBS, ids_at(at, n)), place, again)
+  if too_large(at, n, 4) then return false end
+  undeclared(fetch(JOBS, ids_at(at, n, 4)), place, again)
   return true
 end)
 if not total then return redis.error_reply('TOOLARGE') end
@@ -16,6 +16,6 @@ if #again > 1 then return again end
 -- A full store refuses new jobs; it does not refuse to pause or delete a schedule.
 if total == 0 then redis.call('DEL', NONE) end
 return {now, apply(first, 4, function(at, n)
-  local ids = ids_at(at, n)
-  return {put(at, n, ids, fetch(JOBS, ids), place, now)}
+  local ids = ids_at(at, n, 4)
+  return {put(at, n, 4, ids, fetch(JOBS, ids), place, now)}
 end)}

@@ -7,7 +7,7 @@
 local now = clock(ARGV[1])
 local place, first, again = places(), 3 + ARGV[2], {'again'}
 local total = survey(first, 5, function(at, n)
-  if too_large_bound(at, n) then return false end
+  if too_large(at, n, 5) then return false end
   undeclared_bound(at, n, place, again)
   return true
 end)

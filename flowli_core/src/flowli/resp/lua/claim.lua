@@ -5,7 +5,7 @@
 --   recovered (id, deliveries, record without body), next instant|'', schedule instant|'', more,
 --   number of queues known or 0, 1 if the turn was over before, queues whose runners are to be woken}
 -- `first` is a key to delete before anything is written: a full store refuses a script that does not begin so.
--- USES: clock batch stand forget ghosts keyset fields needs give limits rounds
+-- USES: clock batch stand forget ghosts keyset fields needs give limits drawing rounds
 local now, us = clock(ARGV[1])
 local at = 3 + ARGV[2]
 local want, span, room = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
@@ -39,9 +39,6 @@ local waking, declared = {}, places()
 local elements, records, states, crashes, recovered, act = {}, {}, {}, {}, {}, {}
 local got, bytes, exact, full, left, top, first_token = 0, 0, false, false, false, nil, 0
 local soon
--- The server keeps a few short items as a list, through which it looks from the head for each of a batch. One long item
--- makes a table of it, which it stays until it is empty: so a batch brings one, and takes it out again.
-local FEW, LONG = 16, string.rep('-', 80)
 local lease_ends = string.format('%.0f', now + span)
 
 -- What comes next in an index, as the claim leaves it.
@@ -95,7 +92,7 @@ local function hand_back(queue, k)
   end
   many('HSET', CRASH, counts)
   make_ready(queue, k, back, instants)
-  if has_rule then give_back(held, waking) end
+  if has_rule then give_back(held, fetch(BOND, held), waking) end
   -- What was leased from the queues before had none of these, and a list must not have holes.
   for i = #states + 1, got do states[i], crashes[i] = '', '' end
   has_crash = true
@@ -235,17 +232,6 @@ local function take_turns(queue, spent, of_turn, after)
   end
 end
 
--- Has a job wait under a place, at the rank that it has among the ready.
-local function park(queue, k, id, record, ready, needs, place)
-  local rank = rank_of(string.byte(record, 15) - 48, ready)
-  redis.call('ZADD', PARK, 0, parked_as(place, rank, queue, id))
-  redis.call('ZADD', KEYS[k + DUE], FAR + ready, id)
-  set_alarm(place, now, false)
-  for _, need in ipairs(needs) do
-    if need.place ~= place and first_parked(need.place) then redis.call('ZADD', REOPEN, 'LT', now, need.place) end
-  end
-end
-
 local function body_size(record) return #record - length_without_body(record) end
 
 -- Whether one more record fits; whole records are counted until the budget seems spent, then bodies.
@@ -276,6 +262,9 @@ local function lease(queue, k)
     for i = 1, n do ids[i] = string.sub(els[i], 14) end
     local stored = redis.call('HMGET', JOBS, unpack(ids))
     local bonds = has_rule and has_bond and redis.call('HMGET', BOND, unpack(ids)) or {}
+    local drawing = {}
+    for i = 1, n do if bonds[i] and stored[i] then drawing[i] = needs_of(bonds[i]) end end
+    if next(drawing) then look_at(drawing, now) end
     local taken, t = {}, 0
     for i = 1, n do
       local id, record, skip = ids[i], stored[i], not stored[i]
@@ -287,12 +276,12 @@ local function lease(queue, k)
         aside[#aside + 1] = ASIDE + string.sub(els[i], 1, 13)
         aside[#aside + 1], skip = id, true
       end
-      local needs = not skip and bonds[i] and needs_of(bonds[i])
+      local needs = not skip and drawing[i]
       local ready = needs and tonumber(string.sub(els[i], 1, 13))
-      local bar = needs and barred_by(needs, rank_of(string.byte(record, 15) - 48, ready), queue, id, now)
+      local bar = needs and barred_by(needs, record, ready, queue, id, now)
       if skip then skipped = skipped + 1
       elseif bar then
-        park(queue, k, id, record, ready, needs, bar)
+        park(queue, k, id, record, ready, needs, bar, now)
         skip, skipped = true, skipped + 4
       elseif not exact and bytes + #record <= room then bytes, t = bytes + #record, t + 1
       elseif fits(record) then t = t + 1
@@ -321,6 +310,7 @@ local function lease(queue, k)
       for i = 1, t do states[base + i], crashes[base + i] = st[i] or '', cr[i] or '' end
     end
   end
+  if has_rule then write_drawn() end
   many('ZADD', KEYS[k + DUE], aside)
   if large and taking == 2 then return end
   many('ZADD', KEYS[k + LEASE], leases)

@@ -13,12 +13,12 @@ if turn ~= '' then
 end
 local now = clock(ARGV[1])
 local n = (#ARGV - at + 1) / 4
-if too_large(at, n) then return redis.error_reply('TOOLARGE') end
-local ids, place = ids_at(at, n), places()
+if too_large(at, n, 4) then return redis.error_reply('TOOLARGE') end
+local ids, place = ids_at(at, n, 4), places()
 local records = fetch(JOBS, ids)
 local again = undeclared(records, place, {'again'})
 if #again > 1 then return again end
-local letters, instants = put(at, n, ids, records, place, now)
+local letters, instants = put(at, n, 4, ids, records, place, now)
 if turn ~= '' then
   local answer = turn .. ' ' .. string.format('%.0f', now) .. ' ' .. letters .. ' ' .. instants
   redis.call('SET', SENT, answer, 'PX', 600000)

@@ -23,16 +23,18 @@ end
 local now = clock(ARGV[1])
 local n = (#ARGV - at + 1) / 5
 local place = places()
-if too_large_bound(at, n) then return redis.error_reply('TOOLARGE') end
+if too_large(at, n, 5) then return redis.error_reply('TOOLARGE') end
 local again = undeclared_bound(at, n, place, {'again'})
 if #again > 1 then return again end
+local all = bind_all(at, n, ids_at(at, n, 5), place, now)
 local enqueue = binder(place, now)
 local answer, kept = {now}, {turn .. ' ' .. string.format('%.0f', now) .. '\n'}
 for i = 1, n do
-  local deed, letter, instant, id = enqueue(at + 5 * (i - 1))
+  local deed, letter, instant, id
+  if all then deed, letter, instant, id = unpack(all[i]) else deed, letter, instant, id = enqueue(at + 5 * (i - 1)) end
   instant = string.format('%.0f', instant)
   for _, value in ipairs({deed, letter, instant, id}) do answer[#answer + 1] = value end
-  kept[#kept + 1] = deed .. letter .. instant .. ' ' .. #id .. ':' .. id
+  if turn ~= '' then kept[#kept + 1] = deed .. letter .. instant .. ' ' .. #id .. ':' .. id end
 end
 free_lapsed(now, 100 + n)
 if turn ~= '' then redis.call('SET', SENT, table.concat(kept), 'PX', 600000) end

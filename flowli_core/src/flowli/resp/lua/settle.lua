@@ -111,10 +111,13 @@ end
 many('HSET', STATE, states)
 for _, one in ipairs(returned) do hand_back(one[1], one[2]) end
 local waking, names = {}, {}
-if has_held then give_back(won, waking) end
+local bonds = has_held and fetch(BOND, won)
+if bonds then give_back(won, bonds, waking) end
 for key, list in pairs(moves) do many('ZADD', key, list) end
 for _, list in ipairs(lists) do count_down(list, now) end
-after_end(over)
+local is_gone = {}
+for _, id in ipairs(gone) do is_gone[id] = true end
+after_end(over, false, #over == #won and bonds or nil, is_gone)
 for _, i in ipairs(late) do out[i] = verdict(ids[i], ARGV[6 * i - 1]) end
 for queue in pairs(waking) do names[#names + 1] = queue end
 return {now, table.concat(out), names}

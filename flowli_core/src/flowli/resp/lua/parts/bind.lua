@@ -16,12 +16,6 @@ local function undeclared_bound(at, n, place, names)
   return undeclared(fetch(JOBS, ids), place, names)
 end
 
-local function too_large_bound(at, n)
-  if n > 1000 then return true end
-  for i = 1, n do if #ARGV[at + 5 * i - 2] > 8454144 then return true end end
-  return false
-end
-
 -- A function that stores the job at a place of ARGV and says what came of it: c made, e stands, p replaced, r rescheduled;
 -- then letter of its state or '-', instant, id of the job that stands for it. What one job does, the next one meets.
 local function binder(place, now)
@@ -76,14 +70,15 @@ local function binder(place, now)
   end
 
   -- Letter and instant of a job that is stored; `record` is that of one which has expired under its id, or false.
+  local met = {}
   local function make(b, id, record)
     local bonds = ARGV[b + 4]
     local list = field_of(bonds, 'a')
     if record then bury(id, record, place) end
     if list and list ~= '' then ARGV[b + 1] = found_family(id, texts(list)) > 0 and NEVER or '' end
     if bonds ~= '' and bonds ~= 'a0:' then redis.call('HSET', BOND, id, bonds) else redis.call('HDEL', BOND, id) end
-    learn(bonds)
-    local letters, instants = put(b, 1, {id}, {false}, place, now, list, in_turn_by(bonds))
+    learn(bonds, met)
+    local letters, instants = put(b, 1, 5, {id}, {false}, place, now, list, {in_turn_by(bonds)})
     if letters == '' then return 'Q', now end
     return string.upper(letters), tonumber(instants)
   end
@@ -150,4 +145,30 @@ local function binder(place, now)
   end
 
   return enqueue
+end
+
+-- Stores at once jobs that hold no unique key and have no parents, and answers like the other way; nothing where one does.
+local function bind_all(at, n, ids, place, now)
+  local enters, met = {}, {}
+  for i = 1, n do
+    local bonds = ARGV[at + 5 * i - 1]
+    if bounds_of(bonds, 'u') or bounds_of(bonds, 'a') then return nil end
+    enters[i] = in_turn_by(bonds)
+  end
+  local letters, instants = put(at, n, 5, ids, fetch(JOBS, ids), place, now, nil, enters)
+  local bound, free, outcomes = {}, {}, {}
+  local at_instants = string.gmatch(instants, '%d+')
+  for i = 1, n do
+    local letter, bonds = letters == '' and 'q' or string.sub(letters, i, i), ARGV[at + 5 * i - 1]
+    local is_new = string.lower(letter) == letter
+    if is_new and bonds ~= '' then
+      bound[#bound + 1] = ids[i]
+      bound[#bound + 1] = bonds
+      learn(bonds, met)
+    elseif is_new then free[#free + 1] = ids[i] end
+    outcomes[i] = {is_new and 'c' or 'e', string.upper(letter), at_instants() or now, ids[i]}
+  end
+  many('HSET', BOND, bound)
+  many('HDEL', BOND, free)
+  return outcomes
 end

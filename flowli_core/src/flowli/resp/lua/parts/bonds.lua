@@ -16,28 +16,46 @@ end
 -- UNIQ holds of each key: how long it is held, the instant from which its span counts, the end of that or 0, and an id.
 local function hold_of(text) return string.match(text, '^(%a)(%d+) (%d+) (.*)$') end
 
--- These jobs are over: what they held is free again. `unused` are such as were cancelled while they waited.
-local function release(ids, unused)
-  local bonds = fetch(BOND, ids)
-  for i = 1, #ids do
-    local way, _, _, key = unique_of(bonds[i])
-    local held = key and (unused or way ~= 'L') and redis.call('HGET', UNIQ, key)
-    if held and select(4, hold_of(held)) == ids[i] then
-      redis.call('HDEL', UNIQ, key)
-      redis.call('ZREM', LAPSE, key)
-    end
-    local parents = bonds[i] and field_of(bonds[i], 'a')
-    if parents then let_go(ids[i], parents) end
+-- Whether a job is bound to nothing but what it draws on.
+local function has_needs_alone(bonds)
+  local size, from = string.match(bonds, '^l(%d+):()')
+  return size and from + size - 1 == #bonds
+end
+
+local function free(id, bonds, unused)
+  local way, _, _, key = unique_of(bonds)
+  local held = key and (unused or way ~= 'L') and redis.call('HGET', UNIQ, key)
+  if held and select(4, hold_of(held)) == id then
+    redis.call('HDEL', UNIQ, key)
+    redis.call('ZREM', LAPSE, key)
   end
-  many('HDEL', BOND, ids)
-  -- What is kept may be replayed, under the same limits and in the same turn.
-  local kept = {}
+  local parents = field_of(bonds, 'a')
+  if parents then let_go(id, parents) end
+end
+
+local function is_without_record(id, gone)
+  if gone then return gone[id] end
+  return redis.call('HEXISTS', JOBS, id) == 0
+end
+
+-- These jobs are over: what they held is free again. `unused` are such as were cancelled while they waited. What is kept may
+-- be replayed, under the same limits and in the same turn; `gone` has those of which nothing is, if that is known.
+local function release(ids, bonds, unused, gone)
+  local free_of, kept = {}, {}
   for i = 1, #ids do
-    local lasting = bonds[i] and lasting_of(bonds[i]) or ''
-    if lasting ~= '' and redis.call('HEXISTS', JOBS, ids[i]) == 1 then
-      kept[#kept + 1] = ids[i]
-      kept[#kept + 1] = lasting
+    local id, lasting = ids[i], bonds[i]
+    if lasting and not has_needs_alone(lasting) then
+      free(id, lasting, unused)
+      lasting = lasting_of(lasting)
+    end
+    if lasting then
+      if lasting == '' or is_without_record(id, gone) then free_of[#free_of + 1] = id
+      elseif lasting ~= bonds[i] then
+        kept[#kept + 1] = id
+        kept[#kept + 1] = lasting
+      end
     end
   end
+  many('HDEL', BOND, free_of)
   many('HSET', BOND, kept)
 end

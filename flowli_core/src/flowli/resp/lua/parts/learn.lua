@@ -1,6 +1,10 @@
--- Writes the rules that are not known, of what a new job draws on.
-local function learn(bonds)
+-- Writes the rules that are not known, of what new jobs draw on; `met` has those of the jobs before.
+local function learn(bonds, met)
   for _, need in ipairs(needs_of(bonds) or {}) do
-    redis.call('HSETNX', RULE, 'r' .. limit_of(need.place), need.rule)
+    local limit = limit_of(need.place)
+    if not met[limit] then
+      met[limit] = true
+      redis.call('HSETNX', RULE, 'r' .. limit, need.rule)
+    end
   end
 end

@@ -1,11 +1,14 @@
 -- Whether there is room at a place, and what becomes of those for whom there is none. RULE holds of each limit (r) what it
 -- lends at once, how much within a span, and the span; and until when a place is closed (h). RATE holds each lease that
 -- counts: the place, 13 digits of its instant, 16 of all weights before it, its weight. REOPEN: when to look at a place.
-local function rule_of(place)
-  local rule = redis.call('HGET', RULE, 'r' .. limit_of(place))
-  if not rule then return nil end
-  local at_once, most, span = string.match(rule, '^(%d*) (%d*) (%d*)$')
+local function rule_from(text)
+  local at_once, most, span = string.match(text, '^(%d*) (%d*) (%d*)$')
   return tonumber(at_once), tonumber(most), tonumber(span)
+end
+
+local function rule_of(place)
+  local text = redis.call('HGET', RULE, 'r' .. limit_of(place))
+  if text then return rule_from(text) end
 end
 
 local function read_start(place, member)
@@ -67,34 +70,6 @@ local function set_alarm(place, now, is_passed)
     elseif redis.call('HEXISTS', HELD, place) == 1 then return end
   end
   redis.call('ZADD', REOPEN, 'LT', at or now + 1000, place)
-end
-
--- The place under which a job that is ready has to be parked; nothing if it may be leased.
-local function barred_by(needs, rank, queue, id, now)
-  for _, need in ipairs(needs) do
-    local whole = whole_of(need.place)
-    if closed_until(whole, now) then return whole end
-    if closed_until(need.place, now) then return need.place end
-    local first, ahead = first_parked(need.place)
-    if first and ahead <= tonumber(rank) then
-      local own = parked_as(need.place, rank, queue, id)
-      if ahead < tonumber(rank) or is_before(first, own) then return need.place end
-    end
-    if not has_room(need.place, need.weight, 0, now) then return need.place end
-  end
-end
-
-local function draw(needs, now)
-  for _, need in ipairs(needs) do
-    redis.call('HINCRBY', HELD, need.place, need.weight)
-    local _, most, span = rule_of(need.place)
-    if most and span then
-      local _, _, total, last = used(need.place, span, now)
-      expire(need.place, span, now)
-      redis.call('ZADD', RATE, 0, start_as(need.place, math.max(now, last), total, need.weight))
-      redis.call('ZADD', REOPEN, 'NX', now + span, need.place)
-    end
-  end
 end
 
 -- Moves what may fit now out of PARK, in order, a hundred at once. `queues` is told whose.

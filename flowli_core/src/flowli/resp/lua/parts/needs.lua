@@ -4,14 +4,16 @@
 local FAR = 6e15
 
 local function needs_of(bonds)
-  local text = bonds and field_of(bonds, 'l')
-  if not text then return nil end
-  local needs, at = {}, 1
-  while at <= #text do
-    local size, from = string.match(text, '^(%d+):()', at)
-    local weight, rule, behind = string.match(text, '^(%d+) (%d* %d* %d*);()', from + size)
-    needs[#needs + 1] = {place = string.sub(text, from, from + size - 1), weight = tonumber(weight), rule = rule}
-    at = behind
+  local at, to
+  if bonds then at, to = bounds_of(bonds, 'l') end
+  if not at then return nil end
+  local needs = {}
+  while at <= to do
+    local size, from = string.match(bonds, '^(%d+):()', at)
+    local behind = from + size
+    local weight, rule, next_at = string.match(bonds, '^(%d+) ([%d ]*);()', behind)
+    needs[#needs + 1] = {place = string.sub(bonds, from, behind - 1), weight = weight + 0, rule = rule}
+    at = next_at
   end
   return needs
 end

@@ -11,9 +11,9 @@ local function publish(ids)
 end
 
 -- What follows the end of jobs, where anybody waits for them or they share something: EXISTS counts a key that is named
--- twice twice, so that one call tells the two cases. `unused` are such as were cancelled while they waited.
-local function after_end(ids, unused)
+-- twice twice, so that one call tells the two cases. For the rest see `release`; `bonds` are nil if they were not read yet.
+local function after_end(ids, unused, bonds, gone)
   local found = #ids > 0 and redis.call('EXISTS', WATCH, BOND, BOND) or 0
-  if found >= 2 then release(ids, unused) end
+  if found >= 2 then release(ids, bonds or fetch(BOND, ids), unused, gone) end
   if found % 2 == 1 then publish(ids) end
 end

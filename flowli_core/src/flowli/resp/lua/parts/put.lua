@@ -1,14 +1,15 @@
--- Storing of new jobs: ARGV holds queue number, due ('' at once, '+ms' from now, or an instant), id, record for each.
-local function ids_at(at, n)
+-- Storing of new jobs: ARGV holds queue number, due ('' at once, '+ms' from now, or an instant), id, record for each, and
+-- in a script for jobs with bonds these: `step` is how many.
+local function ids_at(at, n, step)
   local ids = {}
-  for i = 1, n do ids[i] = ARGV[at + 4 * i - 2] end
+  for i = 1, n do ids[i] = ARGV[at + step * (i - 1) + 2] end
   return ids
 end
 
 -- Whether these are more, or one of them is longer, than any producer may send: 8 MiB, and room for head and codec.
-local function too_large(at, n)
+local function too_large(at, n, step)
   if n > 1000 then return true end
-  for i = 1, n do if #ARGV[at + 4 * i - 1] > 8454144 then return true end end
+  for i = 1, n do if #ARGV[at + step * (i - 1) + 3] > 8454144 then return true end end
   return false
 end
 
@@ -79,13 +80,13 @@ local function push_due(dues)
 end
 
 -- Stores n jobs and says for each a letter (small: created) and an instant; empty strings if all were new and queued.
--- `enter` puts what is ready elsewhere than into the line and the rank.
-local function put(at, n, ids, records, place, now, marked, enter)
+-- `enters` has of those that are put elsewhere than into the line and the rank, when they are ready, the way to do it.
+local function put(at, n, step, ids, records, place, now, marked, enters)
   local set, more, stale, seen, letters, instants, touched = {}, {}, {}, {}, {}, {}, {}
   local lines, ranks, dues, plain = {}, {}, {}, true
   local head = marked and '19999999999999' or '1' .. string.format('%013.0f', now)
   for i = 1, n do
-    local id, b, letter, instant = ids[i], at + 4 * (i - 1), nil, nil
+    local id, b, letter, instant = ids[i], at + step * (i - 1), nil, nil
     if seen[id] then letter, instant = string.upper(letters[seen[id]]), instants[seen[id]]
     elseif records[i] then
       letter, instant = standing(id, records[i], place, now)
@@ -104,8 +105,8 @@ local function put(at, n, ids, records, place, now, marked, enter)
         if due > now then letter, instant = 's', due end
       end
       if letter == 's' then add(dues, k, due, id)
-      elseif enter then
-        enter(ARGV[2 + ARGV[b]], priority, now, id)
+      elseif enters and enters[i] then
+        enters[i](ARGV[2 + ARGV[b]], priority, now, id)
         redis.call('ZADD', KEYS[k + WAKE], 0, '0')
       elseif priority > 0 or marked then add(ranks, k, priority * -1e13 + now, id)
       else
