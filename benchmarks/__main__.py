@@ -23,6 +23,7 @@ from benchmarks.measures import (
     durability,
     enqueue,
     idle,
+    limits,
     profile,
     reconnect,
     runners,
@@ -47,6 +48,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "due": due.measure,
         "reconnect": reconnect.measure,
         "schedules": schedules.measure,
+        "limits": limits.measure,
         "durability": durability.measure,
     }
 )

@@ -79,7 +79,7 @@ class Cell:
     def worker(self, *, asleep: bool = False) -> WorkerProcess:
         """A worker with the settings of the cell; ``asleep`` is for jobs that sleep."""
         one = self._contestant
-        command = one.defaults if self._settings == "defaults" and one.defaults else one.worker
+        command = one.defaults if self._settings.startswith("defaults") and one.defaults else one.worker
         env = self._env | self._sampling("worker")
         return WorkerProcess(one, command, env, one.sleep_concurrency if asleep else one.concurrency)
 

@@ -9,7 +9,7 @@ __all__ = ["CONTESTANTS", "choose"]
 
 _PLAIN = frozenset({"enqueue", "drain", "defaults", "idle", "sleep"})
 _OURS = {
-    "flowli_redis": _PLAIN | {"runners", "backlog", "due", "reconnect", "schedules", "durability", "profile"},
+    "flowli_redis": _PLAIN | {"runners", "backlog", "due", "reconnect", "schedules", "limits", "durability", "profile"},
     "flowli_glide": _PLAIN | {"due", "reconnect", "profile"},
 }
 

@@ -10,7 +10,8 @@ __all__ = ["CONCURRENCY", "DURABILITY", "NAP", "SETTINGS", "URL", "Payload", "ma
 URL = os.environ.get("BENCH_URL", "redis://127.0.0.1:6379/0")
 """The server."""
 SETTINGS = os.environ.get("BENCH_SETTINGS", "tuned")
-"""``tuned`` (no results kept, the fast settings of its documentation) or ``defaults`` (as its tutorial has it)."""
+"""``tuned`` (no results kept, the fast settings of its documentation) or ``defaults`` (as its tutorial has it); in the
+measure `limits` either with ``, limited`` behind."""
 DURABILITY: Any = os.environ.get("BENCH_DURABILITY", "server")
 """What the measure `durability` asks for; the default everywhere else."""
 CONCURRENCY = int(os.environ.get("BENCH_CONCURRENCY", "100"))

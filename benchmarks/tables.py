@@ -180,6 +180,20 @@ TABLES: tuple[Table, ...] = (
             Column("idle server CPU %", "schedules", "idle server cpu %"),
         ),
     ),
+    Table(
+        "Limits: 1,000 keys of which each may have one job at once, beside none",
+        tuple(
+            Column(figure, "limits", figure)
+            for settings in ("tuned", "defaults")
+            for figure in (
+                f"{settings}: jobs/s",
+                f"{settings}, limited: jobs/s",
+                f"{settings}: kept",
+                f"{settings}: server us",
+                f"{settings}, limited: server us",
+            )
+        ),
+    ),
     *_DURABILITY,
 )
 

@@ -109,6 +109,16 @@ TARGETS: tuple[Target, ...] = (
     Target(f"{_STALLS}, backlog to 1,000,000", "backlog", "longest ms", 5, "ms", phase="drain"),
     Target(f"{_STALLS}, 100,000 jobs due at once", "due", "longest ms", 5, "ms", phase="drain"),
     Target(f"{_STALLS}, 50 runners that reconnect", "reconnect", "longest ms", 5, "ms", phase="drain"),
+    *(
+        Target(
+            f"drain under limits of 1,000 keys, of that without, {settings}",
+            "limits",
+            f"{settings}: kept",
+            0.8,
+            at_least=True,
+        )
+        for settings in ("tuned", "defaults")
+    ),
     Target("commands of a runner with 10,000 schedules", "schedules", "idle commands/s", 2, "/s", phase="idle"),
 )
 

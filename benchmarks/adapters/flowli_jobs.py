@@ -12,6 +12,7 @@ from benchmarks.ledger import done
 from benchmarks.payload import NAP, SETTINGS, Payload
 from flowli import Defaults, Flowli, job
 from flowli.driver import Driver
+from flowli.limiting import Concurrency
 
 __all__ = ["Adapter", "Contestant", "make_contestant"]
 
@@ -22,7 +23,11 @@ class Mail(BaseModel):
     subject: str
 
 
-@job
+_KEYS = 1_000
+_LIMITS = [Concurrency(1, key=lambda mail: str(mail.id % _KEYS))] if SETTINGS.endswith("limited") else []
+
+
+@job(limits=_LIMITS)
 async def send(mail: Mail) -> None:
     done(mail.id)
 
@@ -41,7 +46,7 @@ class Contestant(Flowli[None]):
 
 
 def make_contestant(driver: Driver) -> Contestant:
-    kept = Defaults() if SETTINGS == "defaults" else Defaults(result_ttl="0s")
+    kept = Defaults() if SETTINGS.startswith("defaults") else Defaults(result_ttl="0s")
     return Contestant(context=None, driver=driver, defaults=kept)
 
 
