@@ -6,23 +6,29 @@ import asyncio
 import contextvars
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from flowli import (
+    BoundJob,
     Flowli,
     JobFailedError,
+    JobHandle,
     JobNotFoundError,
     Runner,
+    ScheduleHandle,
     StrategyError,
     SyncBoundJob,
     SyncJobHandle,
+    SyncScheduleHandle,
     ValidationError,
+    close_sync,
     current_attempt,
     job,
 )
-from flowli_memory import MemoryDriver
+from flowli_memory import ManualClock, MemoryDriver
 from tests.core.work import App, Email, RequestMeta, Services, app, echo
 
 REQUEST = contextvars.ContextVar("request", default="none")
@@ -38,7 +44,17 @@ def follow_up(text: str) -> str:
     return current_attempt().use(echo).sync.enqueue(text).id
 
 
+SEEN = threading.Event()
+
+
+@job
+def reporting() -> None:
+    current_attempt().progress(0.5, "halfway")
+    assert SEEN.wait(20)
+
+
 class Portal(Flowli):
+    reporting = reporting
     requested = requested
     follow_up = follow_up
     echo = echo
@@ -152,6 +168,58 @@ def test_all_calls_share_one_daemon_thread() -> None:
 
     portals = [thread for thread in threading.enumerate() if thread.name == "flowli-portal"]
     assert len(portals) == 1 and portals[0].daemon
+
+
+def test_every_strategy_and_every_verb_of_a_handle_has_its_blocking_form() -> None:
+    def public(kind: type) -> set[str]:
+        return {name for name in dir(kind) if not name.startswith("_")}
+
+    assert public(SyncBoundJob) == public(BoundJob) - {"job", "then", "map", "sync"}
+    assert public(SyncJobHandle) == public(JobHandle)
+    assert public(SyncScheduleHandle) == public(ScheduleHandle)
+
+
+def test_many_delayed_and_scheduled_jobs() -> None:
+    clock = ManualClock()
+    flowli = app(driver=MemoryDriver(clock=clock))
+    handles = flowli.echo.sync.enqueue_many(["a", "b"], ids=["a", "b"], priority=1)
+    later = flowli.echo.sync.delay("10m", "c", id="c")
+    schedule = flowli.echo.sync.schedule("1h", "d", key="hourly", limit=1)
+
+    assert [handle.id for handle in handles] == ["a", "b"]
+    assert later.state == "scheduled" and later.scheduled_for == clock.now() + timedelta(minutes=10)
+    assert (schedule.key, schedule.name, schedule.when, schedule.tz) == ("hourly", "echo", "1h", "UTC")
+    assert schedule.preview(1) == [schedule.next_run_at]
+    assert schedule.pause() and schedule.resume() and schedule.trigger() is not None and schedule.delete()
+    assert not schedule.delete()
+    assert later.cancel() and flowli.echo.sync.handle("c").record().state == "cancelled"
+    assert asyncio.run(Runner(flowli).run_until_idle()) == 3
+    assert handles[1].result() == "b" and handles[1].record().attempts_made == 1
+
+
+def test_reports_of_progress_are_iterated() -> None:
+    flowli = Portal(context=None, driver=MemoryDriver())
+    handle = flowli.reporting.sync.enqueue()
+    runner = threading.Thread(target=lambda: asyncio.run(Runner(flowli).run_until_idle()))
+    runner.start()
+    try:
+        for report in handle.progress(every="5ms"):
+            assert (report.fraction, report.message) == (0.5, "halfway")
+            SEEN.set()
+        assert handle.record().state == "completed"
+    finally:
+        SEEN.set()
+        runner.join()
+
+
+def test_what_was_opened_is_closed_and_a_later_call_begins_anew() -> None:
+    flowli = app()
+    flowli.echo.sync.enqueue("x")
+    close_sync()
+    assert not [thread for thread in threading.enumerate() if thread.name == "flowli-portal"]
+    close_sync()
+
+    assert flowli.echo.sync.enqueue("y").state == "queued"
 
 
 def test_it_is_a_view_of_the_bound_job() -> None:

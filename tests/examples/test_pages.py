@@ -20,6 +20,7 @@ PAGES = [
     "results.md",
     "schedules.md",
     "security.md",
+    "sync.md",
     "unique.md",
 ]
 PROGRAMS = [

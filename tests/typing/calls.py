@@ -22,13 +22,14 @@ from flowli import (
     ScheduleHandle,
     SyncBoundJob,
     SyncJobHandle,
+    SyncScheduleHandle,
     Unique,
     current_attempt,
     job,
 )
 from flowli.chains import Outcome
 from flowli.driver import State
-from flowli.records import Disposition, JobRecord
+from flowli.records import Disposition, JobRecord, Progress
 from flowli.results import gather, settled
 
 
@@ -147,6 +148,16 @@ def plain_code(app: App) -> None:
     assert_type(handle.result(timeout=1), Report)
     assert_type(app.sweep.sync.run(), int)
     assert_type(app.audit.sync.enqueue("x", meta=Meta(request="r")), SyncJobHandle[None])
+    assert_type(app.build.sync.enqueue_many([1, 2]), list[SyncJobHandle[Report]])
+    assert_type(app.build.sync.delay("10m", 3), SyncJobHandle[Report])
+    assert_type(app.build.sync.schedule("1h", 3, limit=2), SyncScheduleHandle)
+    assert_type(app.build.sync.handle("id"), SyncJobHandle[Report])
+    assert_type(handle.cancel(), bool)
+    assert_type(handle.record(), JobRecord)
+    for report in handle.progress():
+        assert_type(report, Progress)
+    app.build.sync.delay(3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    app.audit.sync.enqueue_many(["x"])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     app.build.sync.run("3")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     app.build.sync.enqueue(3, prio=1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     app.audit.sync.enqueue("x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -31,9 +31,11 @@ from flowli.handles import JobHandle, ScheduleHandle
 from flowli.job import Job, job
 from flowli.limits import Limits
 from flowli.options import CallOptions, Defaults
+from flowli.portal import close_sync
 from flowli.rules import ScheduleOptions
 from flowli.runtime import Flowli
-from flowli.sync import SyncBoundJob, SyncJobHandle
+from flowli.sync import SyncBoundJob
+from flowli.sync_handles import SyncJobHandle, SyncScheduleHandle
 from flowli.unique import Unique
 
 if TYPE_CHECKING:
@@ -74,8 +76,10 @@ __all__ = [
     "StrategyError",
     "SyncBoundJob",
     "SyncJobHandle",
+    "SyncScheduleHandle",
     "Unique",
     "ValidationError",
+    "close_sync",
     "current_attempt",
     "job",
 ]

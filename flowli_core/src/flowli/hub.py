@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from flowli.driver import Driver
 
-__all__ = ["Hub", "hub_of"]
+__all__ = ["Hub", "close_idle", "hub_of"]
 
 
 @dataclass(eq=False, slots=True)
@@ -83,6 +83,12 @@ class Hub:
                 finally:
                     self._forget(loop, station)
 
+    async def close_idle(self) -> None:
+        """Close what was opened for this loop on first use, if nobody holds it."""
+        if self.ready() is not None:
+            await self.hold(certain=True)
+            await self.release()
+
     @asynccontextmanager
     async def _moving(self) -> AsyncGenerator[_Station]:
         """The running loop's station, which nobody else opens or closes meanwhile."""
@@ -134,3 +140,9 @@ def hub_of(driver: Driver) -> Hub:
         if found is None:
             found = _hubs[id(driver)] = Hub(driver)
         return found
+
+
+async def close_idle() -> None:
+    """Close every driver that was opened for the running loop on first use, and that nobody holds."""
+    for hub in list(_hubs.values()):
+        await hub.close_idle()

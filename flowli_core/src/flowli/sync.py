@@ -1,29 +1,26 @@
-"""The strategies for code without an event loop: one portal thread with one loop, for the whole process.
+"""The strategies for code without an event loop: the forms of `flowli.bound`, blocking, and as exactly typed.
 
-It knows threads and forks. It refuses to be used inside a running loop, where awaiting is right.
+It knows signatures. It refuses to know threads and loops (`flowli.portal`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import threading
-from collections.abc import Coroutine
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from typing_extensions import Unpack
 
-from flowli.driver import Disposition, State
-from flowli.errors import StrategyError
-from flowli.handles import JobHandle
 from flowli.options import CallOptions
+from flowli.portal import call
+from flowli.rules import ScheduleOptions
+from flowli.sync_handles import SyncJobHandle, SyncScheduleHandle
 
 if TYPE_CHECKING:
-    from flowli.bound import BoundJob
+    from flowli.bound import BoundJob, Delay
     from flowli.chains import Chain
 
-__all__ = ["SyncBoundJob", "SyncChain", "SyncJobHandle"]
+__all__ = ["SyncBoundJob", "SyncChain"]
 
 _T = TypeVar("_T")
 _I = TypeVar("_I")
@@ -34,49 +31,8 @@ _M_contra = TypeVar("_M_contra", contravariant=True)
 _R_co = TypeVar("_R_co", covariant=True)
 
 
-class SyncJobHandle(Generic[_R_co]):
-    """A `JobHandle` whose methods block."""
-
-    __slots__ = ("_handle",)
-
-    def __init__(self, handle: JobHandle[_R_co]) -> None:
-        self._handle = handle
-
-    @property
-    def id(self) -> str:
-        """Unique in the driver's prefix."""
-        return self._handle.id
-
-    @property
-    def name(self) -> str:
-        """Of the job."""
-        return self._handle.name
-
-    @property
-    def state(self) -> State | None:
-        """As of the call."""
-        return self._handle.state
-
-    @property
-    def deduplicated(self) -> bool:
-        """The call made no job: this is the one that had its id or holds its unique key."""
-        return self._handle.deduplicated
-
-    @property
-    def disposition(self) -> Disposition | None:
-        """What the call did."""
-        return self._handle.disposition
-
-    def result(self, *, timeout: float | timedelta | str | None = None) -> _R_co:
-        """As `JobHandle.result`."""
-        return _call(self._handle.result(timeout=timeout))
-
-    def __repr__(self) -> str:
-        return f"<SyncJobHandle {self.name} {self.id} {self.state or 'unknown'}>"
-
-
 class SyncBoundJob(Generic[_I_contra, _M_contra, _R_co]):
-    """``run`` and ``enqueue`` of a bound job, blocking."""
+    """The strategies of a bound job, blocking."""
 
     __slots__ = ("_bound",)
 
@@ -93,7 +49,7 @@ class SyncBoundJob(Generic[_I_contra, _M_contra, _R_co]):
     def run(self, input: _I_contra, /, *, meta: _M_contra) -> _R_co: ...
     def run(self: SyncBoundJob[Any, Any, Any], input: Any = None, /, *, meta: Any = None) -> Any:
         """As `BoundJob.run`."""
-        return _call(self._bound.run(input, meta=meta))
+        return call(self._bound.run(input, meta=meta))
 
     @overload
     def enqueue(self: SyncBoundJob[None, None, _R], /, **options: Unpack[CallOptions]) -> SyncJobHandle[_R]: ...
@@ -113,7 +69,129 @@ class SyncBoundJob(Generic[_I_contra, _M_contra, _R_co]):
         self: SyncBoundJob[Any, Any, Any], input: Any = None, /, *, meta: Any = None, **options: Unpack[CallOptions]
     ) -> Any:
         """As `BoundJob.enqueue`."""
-        return SyncJobHandle(_call(self._bound.enqueue(input, meta=meta, **options)))
+        return SyncJobHandle(call(self._bound.enqueue(input, meta=meta, **options)))
+
+    @overload
+    def enqueue_many(
+        self: SyncBoundJob[_I, None, _R],
+        inputs: Iterable[_I],
+        /,
+        *,
+        ids: Sequence[str] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> list[SyncJobHandle[_R]]: ...
+    @overload
+    def enqueue_many(
+        self,
+        inputs: Iterable[_I_contra],
+        /,
+        *,
+        meta: _M_contra,
+        ids: Sequence[str] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> list[SyncJobHandle[_R_co]]: ...
+    def enqueue_many(
+        self: SyncBoundJob[Any, Any, Any],
+        inputs: Iterable[Any],
+        /,
+        *,
+        meta: Any = None,
+        ids: Sequence[str] | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Any:
+        """As `BoundJob.enqueue_many`."""
+        handles = call(self._bound.enqueue_many(inputs, meta=meta, ids=ids, **options))
+        return [SyncJobHandle(handle) for handle in handles]
+
+    @overload
+    def delay(
+        self: SyncBoundJob[None, None, _R], delay: Delay, /, **options: Unpack[CallOptions]
+    ) -> SyncJobHandle[_R]: ...
+    @overload
+    def delay(
+        self: SyncBoundJob[None, _M, _R], delay: Delay, /, *, meta: _M, **options: Unpack[CallOptions]
+    ) -> SyncJobHandle[_R]: ...
+    @overload
+    def delay(
+        self: SyncBoundJob[_I, None, _R], delay: Delay, input: _I, /, **options: Unpack[CallOptions]
+    ) -> SyncJobHandle[_R]: ...
+    @overload
+    def delay(
+        self, delay: Delay, input: _I_contra, /, *, meta: _M_contra, **options: Unpack[CallOptions]
+    ) -> SyncJobHandle[_R_co]: ...
+    def delay(
+        self: SyncBoundJob[Any, Any, Any],
+        delay: Delay,
+        input: Any = None,
+        /,
+        *,
+        meta: Any = None,
+        **options: Unpack[CallOptions],
+    ) -> Any:
+        """As `BoundJob.delay`."""
+        return SyncJobHandle(call(self._bound.delay(delay, input, meta=meta, **options)))
+
+    @overload
+    def schedule(
+        self: SyncBoundJob[None, None, _R],
+        when: str | timedelta,
+        /,
+        *,
+        key: str | None = None,
+        tz: str = "UTC",
+        **options: Unpack[ScheduleOptions],
+    ) -> SyncScheduleHandle: ...
+    @overload
+    def schedule(
+        self: SyncBoundJob[None, _M, _R],
+        when: str | timedelta,
+        /,
+        *,
+        meta: _M,
+        key: str | None = None,
+        tz: str = "UTC",
+        **options: Unpack[ScheduleOptions],
+    ) -> SyncScheduleHandle: ...
+    @overload
+    def schedule(
+        self: SyncBoundJob[_I, None, _R],
+        when: str | timedelta,
+        input: _I,
+        /,
+        *,
+        key: str | None = None,
+        tz: str = "UTC",
+        **options: Unpack[ScheduleOptions],
+    ) -> SyncScheduleHandle: ...
+    @overload
+    def schedule(
+        self,
+        when: str | timedelta,
+        input: _I_contra,
+        /,
+        *,
+        meta: _M_contra,
+        key: str | None = None,
+        tz: str = "UTC",
+        **options: Unpack[ScheduleOptions],
+    ) -> SyncScheduleHandle: ...
+    def schedule(
+        self: SyncBoundJob[Any, Any, Any],
+        when: str | timedelta,
+        input: Any = None,
+        /,
+        *,
+        meta: Any = None,
+        key: str | None = None,
+        tz: str = "UTC",
+        **options: Unpack[ScheduleOptions],
+    ) -> Any:
+        """As `BoundJob.schedule`."""
+        return SyncScheduleHandle(call(self._bound.schedule(when, input, meta=meta, key=key, tz=tz, **options)))
+
+    def handle(self, id: str, /) -> SyncJobHandle[_R_co]:
+        """A handle back from an id; no I/O, and no check that there is such a job."""
+        return SyncJobHandle(self._bound.handle(id))
 
 
 class SyncChain(Generic[_I_contra, _M_contra, _R_co]):
@@ -138,35 +216,4 @@ class SyncChain(Generic[_I_contra, _M_contra, _R_co]):
         self: SyncChain[Any, Any, Any], input: Any = None, /, *, meta: Any = None, **options: Unpack[CallOptions]
     ) -> Any:
         """As `Chain.enqueue`."""
-        return SyncJobHandle(_call(self._chain.enqueue(input, meta=meta, **options)))
-
-
-class _Portal:
-    """One daemon thread with one event loop."""
-
-    def __init__(self) -> None:
-        self.pid = os.getpid()
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="flowli-portal", daemon=True).start()
-
-    def call(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-
-_portal: _Portal | None = None
-_making = threading.Lock()
-
-
-def _call(coroutine: Coroutine[Any, Any, _T]) -> _T:
-    """Run it on the portal's loop, with the caller's context variables."""
-    global _portal
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        with _making:
-            if _portal is None or _portal.pid != os.getpid():
-                _portal = _Portal()
-            portal = _portal
-        return portal.call(coroutine)
-    coroutine.close()
-    raise StrategyError(".sync was called inside a running event loop. Await the form without .sync.")
+        return SyncJobHandle(call(self._chain.enqueue(input, meta=meta, **options)))
