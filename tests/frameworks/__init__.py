@@ -1,0 +1,1 @@
+"""Applications of users, in the frameworks of users: test client and real servers."""
