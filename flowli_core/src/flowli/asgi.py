@@ -17,7 +17,18 @@ from flowli.errors import DefinitionError, FlowliError
 from flowli.handles import JobHandle
 from flowli.runtime import Flowli
 
-__all__ = ["RUNTIMES", "FlowliMiddleware", "Lifespan", "lifespan", "progress_events"]
+__all__ = [
+    "RUNTIMES",
+    "ASGIApp",
+    "FlowliMiddleware",
+    "Lifespan",
+    "Message",
+    "Receive",
+    "Scope",
+    "Send",
+    "lifespan",
+    "progress_events",
+]
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
