@@ -17,6 +17,7 @@ PAGES = [
     "explain.md",
     "frameworks/asgi.md",
     "frameworks/fastapi.md",
+    "frameworks/flask.md",
     "frameworks/litestar.md",
     "limits.md",
     "queues.md",

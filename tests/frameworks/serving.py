@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -53,14 +52,14 @@ class Served:
 def serve(
     command: Sequence[str], runner: Sequence[str], url: str, folder: Path, *, places: Sequence[Path] = (EXAMPLES,)
 ) -> Generator[Served]:
-    """``command`` has ``{port}`` where the port belongs; ``runner`` are the arguments of `flowli`."""
+    """``command`` has ``{port}`` where the port belongs; ``runner`` is the command of a runner."""
     port, log = free_port(), folder / f"served-{time.monotonic_ns()}.log"
     env = {**os.environ, "REDIS_URL": url, "PYTHONPATH": os.pathsep.join(map(str, (*places, ROOT)))}
     with log.open("wb") as out:
         server = subprocess.Popen(
             [part.format(port=port) for part in command], cwd=folder, env=env, stdout=out, stderr=out
         )
-        works = subprocess.Popen([sys.executable, "-m", "flowli", *runner], cwd=folder, env=env, stdout=out, stderr=out)
+        works = subprocess.Popen(runner, cwd=folder, env=env, stdout=out, stderr=out)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
             served = Served(client, server, log)

@@ -110,7 +110,7 @@ def test_a_runner_works_in_the_process_only_when_it_is_passed() -> None:
 @pytest.fixture(scope="module")
 def served(valkey_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     command = [sys.executable, "-m", "uvicorn", "starlette_app:app", "--port", "{port}"]
-    runner = ["runner", "starlette_app:flowli"]
+    runner = [sys.executable, "-m", "flowli", "runner", "starlette_app:flowli"]
     with serve(command, runner, valkey_server.url, tmp_path_factory.mktemp("starlette")) as served:
         yield served
 
@@ -127,7 +127,9 @@ def test_a_real_server_a_real_store_and_a_runner(served: Served) -> None:
 @pytest.mark.slow
 def test_a_server_that_is_told_to_end_closes_the_runtime(valkey_server: ValkeyServer, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-m", "uvicorn", "starlette_app:app", "--port", "{port}"]
-    with serve(command, ["runner", "starlette_app:flowli"], valkey_server.url, tmp_path) as served:
+    with serve(
+        command, [sys.executable, "-m", "flowli", "runner", "starlette_app:flowli"], valkey_server.url, tmp_path
+    ) as served:
         served.client.post("/shouts", json="hello")
         served.client.close()
         served.stop()

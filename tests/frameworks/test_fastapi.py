@@ -116,7 +116,7 @@ def test_a_job_that_cannot_be_stored_fails_the_request_that_asked_for_it() -> No
 @pytest.fixture(scope="module")
 def served(valkey_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     command = [sys.executable, "-m", "uvicorn", "fastapi_app:app", "--port", "{port}"]
-    runner = ["runner", "fastapi_app:flowli"]
+    runner = [sys.executable, "-m", "flowli", "runner", "fastapi_app:flowli"]
     with serve(command, runner, valkey_server.url, tmp_path_factory.mktemp("fastapi")) as served:
         yield served
 

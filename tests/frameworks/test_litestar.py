@@ -41,7 +41,7 @@ def test_the_name_is_the_users_choice() -> None:
 @pytest.fixture(scope="module")
 def served(valkey_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     command = [sys.executable, "-m", "uvicorn", "litestar_app:app", "--port", "{port}"]
-    runner = ["runner", "litestar_app:flowli"]
+    runner = [sys.executable, "-m", "flowli", "runner", "litestar_app:flowli"]
     with serve(command, runner, valkey_server.url, tmp_path_factory.mktemp("litestar")) as served:
         yield served
 

@@ -1,0 +1,1 @@
+"""a bakery that takes orders."""

@@ -1,0 +1,5 @@
+"""Where Django looks for commands."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
