@@ -25,6 +25,7 @@ PAGES = [
     "schedules.md",
     "security.md",
     "sync.md",
+    "testing.md",
     "unique.md",
 ]
 PROGRAMS = [

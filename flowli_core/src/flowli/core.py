@@ -7,8 +7,8 @@ anything with what it holds.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -17,7 +17,7 @@ from flowli.codec import PayloadCodec
 from flowli.context import Context
 from flowli.driver import Driver
 from flowli.errors import StrategyError
-from flowli.hub import Hub
+from flowli.hub import Hub, hub_of
 from flowli.limits import Limits
 from flowli.options import Options, resolve
 from flowli.outcomes import Watches
@@ -74,6 +74,21 @@ class Core:
         self._plans: dict[str, Plan] = {}
         self._stays: list[AsyncExitStack] = []
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+    @contextmanager
+    def swapped(self, driver: Driver, context: Context | None = None) -> Generator[None]:
+        """Another driver, and another context where one is given, for as long as the block lasts: for tests. Nothing of
+        the runtime may be under way when it begins or ends."""
+        kept = dict(vars(self))
+        self.hub, self.driver_name, self.process_local = hub_of(driver), str(driver), driver.process_local
+        self.context = context or self.context
+        self._sealed = WeakValueDictionary()
+        self.turns = Turns()
+        self.coalescers, self.watches = Coalescers(self.turns), Watches()
+        try:
+            yield
+        finally:
+            vars(self).update(kept)
 
     @property
     def name(self) -> str:

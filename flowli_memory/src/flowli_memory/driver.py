@@ -86,8 +86,11 @@ class MemoryDriver:
 
     def twin(self) -> MemoryDriver:
         twin = MemoryDriver(clock=self._clock)
-        twin._presence = Presence(self._presence.store, self._presence.time)
+        twin._presence = self._twin_presence()
         return twin
+
+    def _twin_presence(self) -> Presence:
+        return Presence(self._presence.store, self._presence.time)
 
     async def enqueue(
         self, jobs: Sequence[NewJob], *, turn: Turn | None = None, now: Millis | None = None
