@@ -89,8 +89,8 @@ def _server(folder: Path) -> Generator[_Server]:
 
 
 def _public(completion: Any) -> set[str]:
-    items = completion["items"] if isinstance(completion, dict) else completion
-    return {item["label"] for item in items if not item["label"].startswith("_")}
+    labels: set[str] = {item["label"] for item in completion["items"]}
+    return {label for label in labels if not label.startswith("_")}
 
 
 def test_an_editor_offers_jobs_and_strategies_and_nothing_else(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_an_editor_offers_jobs_and_strategies_and_nothing_else(tmp_path: Path) -
     (tmp_path / "pyrightconfig.json").write_text(
         json.dumps({"venvPath": str(Path(sys.prefix).parent), "venv": Path(sys.prefix).name})
     )
-    lines = _PROGRAM.splitlines()
+    lines: list[str] = _PROGRAM.splitlines()
     with _server(tmp_path) as server:
         document = {"uri": path.as_uri(), "languageId": "python", "version": 1, "text": _PROGRAM}
         server.tell("textDocument/didOpen", {"textDocument": document})
