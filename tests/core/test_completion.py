@@ -81,7 +81,7 @@ def _server(folder: Path) -> Generator[_Server]:
         server = _Server(process)
         uri = folder.as_uri()
         folders = [{"uri": uri, "name": "app"}]
-        asked = {"processId": None, "rootUri": uri, "capabilities": {}, "workspaceFolders": folders}
+        asked: Any = {"processId": None, "rootUri": uri, "capabilities": {}, "workspaceFolders": folders}
         server.ask("initialize", asked)
         server.tell("initialized", {})
         yield server
@@ -99,7 +99,7 @@ def test_an_editor_offers_jobs_and_strategies_and_nothing_else(tmp_path: Path) -
     (tmp_path / "pyrightconfig.json").write_text(
         json.dumps({"venvPath": str(Path(sys.prefix).parent), "venv": Path(sys.prefix).name})
     )
-    lines: list[str] = _PROGRAM.splitlines()
+    lines = str(_PROGRAM).splitlines()
     with _server(tmp_path) as server:
         document = {"uri": path.as_uri(), "languageId": "python", "version": 1, "text": _PROGRAM}
         server.tell("textDocument/didOpen", {"textDocument": document})
