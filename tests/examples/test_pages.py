@@ -25,6 +25,7 @@ PAGES = [
     "schedules.md",
     "security.md",
     "sync.md",
+    "telemetry.md",
     "testing.md",
     "unique.md",
 ]

@@ -12,7 +12,15 @@ _IMPORT = "import sys; sys.modules[{missing!r}] = None; import flowli.{module}"
 
 @pytest.mark.parametrize(
     ("module", "missing"),
-    [("fastapi", "fastapi"), ("litestar", "litestar"), ("flask", "flask"), ("django", "django")],
+    [
+        ("fastapi", "fastapi"),
+        ("litestar", "litestar"),
+        ("flask", "flask"),
+        ("django", "django"),
+        ("otel", "opentelemetry"),
+        ("prometheus", "prometheus_client"),
+        ("sentry", "sentry_sdk"),
+    ],
 )
 def test_a_missing_framework_is_an_import_error_that_names_the_install_line(module: str, missing: str) -> None:
     command = [sys.executable, "-c", _IMPORT.format(missing=missing, module=module)]

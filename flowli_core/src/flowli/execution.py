@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError as PydanticError
 
+from flowli import instruments
 from flowli.attempt import Attempt, Cancel, Snooze, current
 from flowli.children import Children
 from flowli.core import Core
@@ -163,6 +164,29 @@ class Execution:
     async def execute(self, ready: Ready, threads: Executor | None = None) -> Verdict:
         """Call the handler and judge the outcome. Cancellation passes through. A ``def`` handler gets one of
         ``threads``, by default the runner's."""
+        if not instruments.active:
+            return await self._execute(ready, threads)
+        with instruments.executing(self._moment(ready)) as tell:
+            verdict = await self._execute(ready, threads)
+            tell(verdict)
+        return verdict
+
+    def _moment(self, ready: Ready) -> instruments.Executing:
+        case, head = ready.case, _read_head(ready.case.lease.head)
+        lease = case.lease
+        return instruments.Executing(
+            job=lease.name,
+            id=lease.id,
+            queue=lease.queue,
+            store=self.core.driver_name or "",
+            attempt=case.number,
+            max_attempts=case.options.max_attempts,
+            wait_s=max(0, case.started_at - lease.ready_at) / 1000 if lease.ready_at else 0.0,
+            trace=head.trace,
+            schedule_key=head.schedule_key,
+        )
+
+    async def _execute(self, ready: Ready, threads: Executor | None) -> Verdict:
         job, case = ready.job, ready.case
         current.set(ready.attempt)
         try:

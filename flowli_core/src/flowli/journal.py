@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from flowli import instruments
 from flowli.driver import Recovered
 from flowli.events import (
     JobCancelled,
@@ -142,6 +143,7 @@ class Journal:
             found.id,
             found.deliveries,
         )
+        instruments.recovered(found.name)
         self.emit(LeaseRecovered(job_id=found.id, job_name=found.name, deliveries=found.deliveries))
 
 

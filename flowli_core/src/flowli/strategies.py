@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from flowli import instruments
 from flowli.coalescing import store
 from flowli.core import Core
 from flowli.driver import Bonds, Disposition, Enqueued, Millis, NewJob, OnConflict
@@ -25,7 +26,7 @@ from flowli.reading import read_memo
 from flowli.repeat import repeat
 from flowli.schema import Unwritable, dump_json
 from flowli.unique import Unique, need_unique_keys, unique_key
-from flowli.wire import encode_body, encode_head
+from flowli.wire import Trace, encode_body, encode_head, with_trace
 
 __all__ = [
     "Payload",
@@ -142,6 +143,11 @@ def _bound_job(
     )
 
 
+def _traced(new: NewJob, carrier: Mapping[str, str], *, at_once: bool) -> NewJob:
+    trace = Trace(carrier.get("traceparent", ""), carrier.get("tracestate", ""), at_once)
+    return new._replace(head=with_trace(new.head, trace))
+
+
 def _wall_clock() -> Millis:
     return Millis(time.time_ns() // 1_000_000)
 
@@ -157,9 +163,29 @@ async def persist(
     when: Delay = _AT_ONCE,
 ) -> JobHandle[Any]:
     """Store one job; the handle says what stands for it."""
+    if not instruments.active:
+        return await _persist(core, job, input, meta, given, {}, strategy=strategy, when=when)
+    moment = instruments.Sending(strategy=strategy, job=job.name, store=core.driver_name or "", id=given.get("id"))
+    with instruments.sending(moment) as carrier:
+        return await _persist(core, job, input, meta, given, carrier, strategy=strategy, when=when)
+
+
+async def _persist(
+    core: Core,
+    job: Job[Any, Any, Any, Any],
+    input: Any,
+    meta: Any,
+    given: Mapping[str, Any],
+    carrier: Mapping[str, str],
+    *,
+    strategy: str,
+    when: Delay,
+) -> JobHandle[Any]:
     core.need_hub(f"Job {job.name!r} cannot use {strategy}()")
     ready = prepare(core, job, given)
     new = _new_job(job, ready, ready.id, take_payload(core, job, input, meta), when)
+    if carrier:
+        new = _traced(new, carrier, at_once=when is _AT_ONCE)
     driver = await core.driver(strategy)
     if ready.options.unique is not None:
         need_unique_keys(driver, job.name)
@@ -177,11 +203,28 @@ async def persist_many(
     given: Mapping[str, Any],
 ) -> list[JobHandle[Any]]:
     """Store a batch. One invalid item refuses the whole of it, before anything is written."""
+    items = list(inputs)
+    if not instruments.active:
+        return await _persist_many(core, job, items, meta, ids, given, {})
+    store = core.driver_name or ""
+    moment = instruments.Sending(strategy="enqueue_many", job=job.name, store=store, count=len(items))
+    with instruments.sending(moment) as carrier:
+        return await _persist_many(core, job, items, meta, ids, given, carrier)
+
+
+async def _persist_many(
+    core: Core,
+    job: Job[Any, Any, Any, Any],
+    items: Sequence[Any],
+    meta: Any,
+    ids: Sequence[str] | None,
+    given: Mapping[str, Any],
+    carrier: Mapping[str, str],
+) -> list[JobHandle[Any]]:
     core.need_hub(f"Job {job.name!r} cannot use enqueue_many()")
     if "id" in given:
         raise ValidationError("enqueue_many() takes ids=, one for each input, instead of id=.")
     ready = prepare(core, job, given)
-    items = list(inputs)
     if isinstance(ids, str):
         raise ValidationError("enqueue_many() got one str as ids. Pass a list with one id for each input.")
     if ids is not None and len(ids) != len(items):
@@ -190,6 +233,8 @@ async def persist_many(
     payloads = take_all(core, job, items, meta)
     names: Sequence[str | None] = [None] * len(items) if ids is None else [check_id(id) for id in ids]
     jobs = [_new_job(job, ready, id, one, _AT_ONCE) for id, one in zip(names, payloads, strict=True)]
+    if carrier:
+        jobs = [_traced(one, carrier, at_once=True) for one in jobs]
     if not jobs:
         return []
     driver = await core.driver("enqueue_many")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
 from types import NoneType
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import SchemaValidator, core_schema, to_json
 
@@ -31,6 +31,7 @@ __all__ = [
     "Head",
     "Memo",
     "ScheduleBody",
+    "Trace",
     "Unreadable",
     "decode_head",
     "decode_memo",
@@ -42,6 +43,7 @@ __all__ = [
     "encode_note",
     "encode_schedule",
     "split_body",
+    "with_trace",
 ]
 
 FORMAT = b"1"
@@ -70,6 +72,15 @@ class Gather(StrEnum):
         return self in (Gather.OUTCOME, Gather.OUTCOMES)
 
 
+class Trace(NamedTuple):
+    """The trace in which a job was sent, as W3C Trace Context writes it."""
+
+    parent: str
+    state: str
+    at_once: bool
+    """Whether the job was due when it was sent, so that its execution belongs to what was going on then."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """What was fixed when the job was enqueued. Queue and priority are the store's own fields, and default here."""
@@ -85,6 +96,7 @@ class Head:
     unique_key: str | None = None
     is_replaceable: bool = False
     """It may have been stored in the place of another job, under an id that is not the one it was made with."""
+    trace: Trace | None = None
 
 
 _OPTION_KEYS = {
@@ -128,6 +140,20 @@ def encode_head(
     return FORMAT + to_json(found) if found else FORMAT
 
 
+def with_trace(head: bytes, trace: Trace) -> bytes:
+    """The same head with a trace; what reads no traces passes over it."""
+    found = _object(head[1:], "head") if len(head) > 1 else {}
+    return FORMAT + to_json({**found, "T": [*trace]})
+
+
+def _trace(found: object) -> Trace | None:
+    match found:
+        case [str() as parent, str() as state, bool() as at_once]:
+            return Trace(parent, state, at_once)
+        case _:
+            return None
+
+
 def decode_head(head: bytes) -> Head:
     """Raises Unreadable for a newer format or damage."""
     if head[:1] != FORMAT:
@@ -152,6 +178,7 @@ def decode_head(head: bytes) -> Head:
             parents=parents,
             unique_key=found.get("R", found.get("k")),
             is_replaceable="R" in found,
+            trace=_trace(found.get("T")),
         )
     except (TypeError, ValueError, LookupError):
         raise Unreadable("its head is damaged") from None

@@ -1,0 +1,1 @@
+"""What telemetry sees, and what it never does."""
