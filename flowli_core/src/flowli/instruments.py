@@ -13,7 +13,7 @@ from typing import Any
 
 from flowli.lifecycle import Move
 from flowli.settle import Verdict
-from flowli.wire import Trace
+from flowli.traces import Trace
 
 __all__ = ["Executing", "Instrument", "Sending", "active", "executing", "outcome_of", "recovered", "sending"]
 

@@ -25,8 +25,9 @@ from flowli.options import Options, resolve_call
 from flowli.reading import read_memo
 from flowli.repeat import repeat
 from flowli.schema import Unwritable, dump_json
+from flowli.traces import Trace, with_trace
 from flowli.unique import Unique, need_unique_keys, unique_key
-from flowli.wire import Trace, encode_body, encode_head, with_trace
+from flowli.wire import encode_body, encode_head
 
 __all__ = [
     "Payload",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter
 from types import NoneType
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic_core import SchemaValidator, core_schema, to_json
 
@@ -24,6 +24,7 @@ from flowli.driver import MOST_PARENTS, Bonds, Millis, Need, OnConflict, Rule, U
 from flowli.options import BUILT_IN, Options
 from flowli.records import FailureReason, JobError, WaitingFor
 from flowli.rules import EVERY_INSTANT, Rules
+from flowli.traces import Trace, read_trace
 
 __all__ = [
     "FORMAT",
@@ -70,15 +71,6 @@ class Gather(StrEnum):
     def is_of_outcomes(self) -> bool:
         """Whether it wants to know how they ended, instead of what they returned."""
         return self in (Gather.OUTCOME, Gather.OUTCOMES)
-
-
-class Trace(NamedTuple):
-    """The trace in which a job was sent, as W3C Trace Context writes it."""
-
-    parent: str
-    state: str
-    at_once: bool
-    """Whether the job was due when it was sent, so that its execution belongs to what was going on then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,20 +132,6 @@ def encode_head(
     return FORMAT + to_json(found) if found else FORMAT
 
 
-def with_trace(head: bytes, trace: Trace) -> bytes:
-    """The same head with a trace; what reads no traces passes over it."""
-    found = _object(head[1:], "head") if len(head) > 1 else {}
-    return FORMAT + to_json({**found, "T": [*trace]})
-
-
-def _trace(found: object) -> Trace | None:
-    match found:
-        case [str() as parent, str() as state, bool() as at_once]:
-            return Trace(parent, state, at_once)
-        case _:
-            return None
-
-
 def decode_head(head: bytes) -> Head:
     """Raises Unreadable for a newer format or damage."""
     if head[:1] != FORMAT:
@@ -178,7 +156,7 @@ def decode_head(head: bytes) -> Head:
             parents=parents,
             unique_key=found.get("R", found.get("k")),
             is_replaceable="R" in found,
-            trace=_trace(found.get("T")),
+            trace=read_trace(found.get("T")),
         )
     except (TypeError, ValueError, LookupError):
         raise Unreadable("its head is damaged") from None
