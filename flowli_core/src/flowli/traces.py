@@ -1,6 +1,6 @@
 """The trace that a record carries, in its head and outside of what the user's models see.
 
-It knows the key under which a head keeps it. It refuses to know spans: who makes and reads the context is `flowli.otel`.
+It knows the key under which a head keeps it. It refuses to know spans: `flowli.otel` makes and reads the context.
 """
 
 from __future__ import annotations

@@ -32,7 +32,6 @@ __all__ = [
     "Head",
     "Memo",
     "ScheduleBody",
-    "Trace",
     "Unreadable",
     "decode_head",
     "decode_memo",
@@ -44,7 +43,6 @@ __all__ = [
     "encode_note",
     "encode_schedule",
     "split_body",
-    "with_trace",
 ]
 
 FORMAT = b"1"
