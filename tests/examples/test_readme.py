@@ -44,8 +44,20 @@ def test_the_first_program_says_hello_twice(tmp_path: Path) -> None:
     assert run(program).splitlines() == ["hello Sam", "hello Sam"]
 
 
+def test_the_web_application_takes_a_receipt(tmp_path: Path, server: ValkeyServer) -> None:
+    _, shop, _, web = PROGRAMS
+    (tmp_path / "shop.py").write_text(shop.replace("redis://localhost:6379/0", server.url), encoding="utf-8")
+    asks = """
+from fastapi.testclient import TestClient
+with TestClient(app) as client:
+    print(client.post("/receipts", json={"to": "sam@example.org", "cents": 3}).status_code)
+"""
+    (tmp_path / "web.py").write_text(web + asks, encoding="utf-8")
+    assert run(tmp_path / "web.py") == "202\n"
+
+
 def test_the_shop_runs_with_the_command_that_stands_there(tmp_path: Path, server: ValkeyServer) -> None:
-    _, shop, checkout = PROGRAMS
+    _, shop, checkout, _ = PROGRAMS
     (tmp_path / "shop.py").write_text(shop.replace("redis://localhost:6379/0", server.url), encoding="utf-8")
     (tmp_path / "checkout.py").write_text(checkout, encoding="utf-8")
     [command] = [line for line in COMMANDS if line.startswith("flowli ")]

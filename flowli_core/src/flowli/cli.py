@@ -15,13 +15,14 @@ from typing import Annotated, Any
 
 import typer
 
-from flowli import cli_acts, cli_reads, cli_schedules
+from flowli import cli_acts, cli_dev, cli_reads, cli_schedules, cli_top
 from flowli.cli_target import NEGATIVE, App, find_runtime, refuse, settings
 from flowli.doctor import checkup
 from flowli.durations import parse_span
 from flowli.errors import DriverError, DriverUnavailable, FlowliError
 from flowli.processes import ABANDONED, UNREACHABLE, USAGE, Processes, end_with_parent, own_number
 from flowli.runner import Runner
+from flowli.runtime import Flowli
 
 __all__ = ["app", "configure", "doctor", "runner"]
 
@@ -56,6 +57,8 @@ app.add_typer(cli_schedules.schedules, name="schedules")
 app.command()(cli_reads.check)
 app.command()(cli_reads.health)
 app.command("version")(cli_reads.versions)
+app.command()(cli_dev.dev)
+app.command()(cli_top.top)
 
 
 @app.command()
@@ -69,6 +72,10 @@ def runner(
     poll_interval: Annotated[str, typer.Option(help="How late due work may be found if a wake-up is lost.")] = "1s",
     grace: Annotated[str, typer.Option(help="How long running handlers may go on after a signal.")] = "30s",
     processes: Annotated[int, typer.Option("--processes", "-p", min=1, help="Runners, each a process.")] = 1,
+    burst: Annotated[bool, typer.Option("--burst", "-b", help="Execute what is due, then end.")] = False,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Serve metrics for Prometheus there, on 127.0.0.1.")
+    ] = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Execute what was persisted, until SIGTERM or SIGINT; then drain. A second signal hands back at once."""
@@ -92,14 +99,42 @@ def runner(
     try:
         worker = Runner(flowli, concurrency=concurrency, lease=lease, poll_interval=poll_interval, queues=names)
         if processes > 1:
+            _refuse_alone(burst=burst, metrics=metrics_port is not None)
             options = {"--concurrency": concurrency, "--queues": queues, "--lease": lease, "--grace": grace}
             options |= {"--poll-interval": poll_interval, "--log-level": log_level}
             raise typer.Exit(_run_processes(where, options, processes, grace))
-        _run(_work(worker, grace))
+        if metrics_port is not None:
+            _serve_metrics(flowli, metrics_port)
+        _run(_burst(worker) if burst else _work(worker, grace))
     except DriverError as exc:
         raise refuse(_UNREACHABLE, str(exc)) from None
     except FlowliError as exc:
         raise refuse(_USAGE, str(exc)) from None
+
+
+def _refuse_alone(*, burst: bool, metrics: bool) -> None:
+    """What one process does alone."""
+    if burst or metrics:
+        what = "--burst" if burst else "--metrics-port"
+        raise refuse(_USAGE, f"{what} is for one process: leave out --processes, or start several runners.")
+
+
+def _serve_metrics(flowli: Flowli[Any], port: int) -> None:
+    try:
+        from prometheus_client import REGISTRY, start_http_server
+
+        from flowli.prometheus import QueueCollector, instrument
+    except ImportError:
+        raise refuse(_USAGE, '--metrics-port needs: pip install "flowli[prometheus]".') from None
+    instrument()
+    REGISTRY.register(QueueCollector(flowli))
+    server, _ = start_http_server(port, "127.0.0.1")
+    logging.getLogger("flowli.runner").info("metrics at http://127.0.0.1:%d/metrics", server.server_port)
+
+
+async def _burst(worker: Runner) -> None:
+    done = await worker.run_until_idle()
+    logging.getLogger("flowli.runner").info("nothing is due; %d attempt(s) made", done)
 
 
 def _run_processes(where: str | None, options: Mapping[str, object], count: int, grace: str) -> int:
