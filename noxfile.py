@@ -213,6 +213,26 @@ def packaging(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Run every program of the pages, then build them into site/: no warnings, no network."""
+    install(session, "dev")
+    session.install("-c", "constraints.txt", *nox.project.dependency_groups(PROJECT, "docs"))
+    session.run("pytest", "-n", "2", "tests/examples", "tests/frameworks", "tests/telemetry", *session.posargs)
+    session.run("zensical", "build", "--strict")
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Wheels and source archives of all distributions into dist/, and what an index would say of them."""
+    groups = [*nox.project.dependency_groups(PROJECT, "build"), *nox.project.dependency_groups(PROJECT, "release")]
+    session.install("-c", "constraints.txt", *groups)
+    shutil.rmtree("dist", ignore_errors=True)
+    for source in (".", *MEMBERS):
+        session.run("python", "-m", "build", "--no-isolation", "--outdir", "dist", source)
+    session.run("twine", "check", "--strict", *map(str, sorted(Path("dist").iterdir())))
+
+
+@nox.session
 def bounds(session: nox.Session) -> None:
     """Core and the drivers on the lowest versions that their descriptions allow; everything else is on the pinned ones,
     which are near the highest."""
@@ -256,7 +276,7 @@ def lock(session: nox.Session) -> None:
     """Write constraints.txt anew: `nox -s lock`, or `nox -s lock -- --upgrade`."""
     session.install("uv")
     left_out = [argument for name in OURS for argument in ("--no-emit-package", name)]
-    groups = ["--group", "dev", "--group", "docs"]
+    groups = ["--group", "dev", "--group", "docs", "--group", "release"]
     options = ["--universal", "--python-version", "3.11", "--all-extras", "--no-annotate", *groups]
     command = ["uv", "pip", "compile", "-q", *options, "--no-emit-index-url", *left_out, *session.posargs, *LOCKED]
     session.run(*command, "-o", "constraints.txt", env={"UV_CUSTOM_COMPILE_COMMAND": "nox -s lock"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,17 @@ from tests.support.servers import ValkeyServer
 def anyio_backend() -> str:
     """Flowli runs on asyncio."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def store_url(request: pytest.FixtureRequest) -> str:
+    """Of the server that the suite runs on: FLOWLI_TEST_URL, where a prefix of its own is all that it touches; else one
+    that is started for it."""
+    own = os.environ.get("FLOWLI_TEST_URL")
+    if own:
+        return own
+    server: ValkeyServer = request.getfixturevalue("valkey_server")
+    return server.url
 
 
 @pytest.fixture(scope="session")

@@ -12,18 +12,18 @@ from flowli.driver import Ability
 from flowli_conformance import DriverSuite
 from flowli_redis import RedisDriver
 from tests.support.abilities import OFFERED
-from tests.support.servers import ValkeyServer
+from tests.support.servers import name_of_store
 
 
 class TestRedisPy(DriverSuite):
     abilities: ClassVar[Collection[Ability]] = OFFERED
 
     @pytest.fixture
-    def make_driver(self, valkey_server: ValkeyServer) -> Callable[[], RedisDriver]:
+    def make_driver(self, store_url: str) -> Callable[[], RedisDriver]:
         prefix = uuid4().hex
-        return lambda: RedisDriver(valkey_server.url, prefix=prefix)
+        return lambda: RedisDriver(store_url, prefix=prefix)
 
     @pytest.fixture(scope="session")
     @classmethod
-    def store_name(cls, valkey_server: ValkeyServer) -> str:
-        return f"{valkey_server.product}, standalone"
+    def store_name(cls, request: pytest.FixtureRequest) -> str:
+        return name_of_store(request)

@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.polling import eventually_sync
 
-__all__ = ["ValkeyServer", "find_server", "require_server"]
+__all__ = ["ValkeyServer", "find_server", "name_of_store", "require_server"]
 
 _PORTS = range(20_000, 32_000)  # below the ephemeral range, and low enough for a cluster bus at port + 10000
 
@@ -47,6 +47,14 @@ def require_server() -> str:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def name_of_store(request: pytest.FixtureRequest) -> str:
+    """What the table of the suite calls the server of the fixture ``store_url``."""
+    if os.environ.get("FLOWLI_TEST_URL"):
+        return "the server of FLOWLI_TEST_URL"
+    server: ValkeyServer = request.getfixturevalue("valkey_server")
+    return f"{server.product}, standalone"
 
 
 class ValkeyServer:
