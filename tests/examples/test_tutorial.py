@@ -17,7 +17,7 @@ from tests.support.polling import eventually_sync
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text(encoding="utf-8")
-_FILES = re.findall(r'```python title="(.*?)"\n(.*?)```', _PAGE, flags=re.DOTALL)
+_FILES: list[tuple[str, str]] = re.findall(r'```python title="(.*?)"\n(.*?)```', _PAGE, flags=re.DOTALL)
 _LOOKS = [line for block in re.findall(r"```text\n(.*?)```", _PAGE, flags=re.DOTALL) for line in block.splitlines()]
 
 
