@@ -22,7 +22,7 @@ PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md") 
 def _leaves(nav: Any) -> list[str]:
     if isinstance(nav, str):
         return [nav]
-    entries = nav if isinstance(nav, list) else list(nav.values())
+    entries: list[Any] = list(nav.values()) if hasattr(nav, "values") else list(nav)
     return [leaf for entry in entries for leaf in _leaves(entry)]
 
 
