@@ -217,7 +217,16 @@ def docs(session: nox.Session) -> None:
     """Run every program of the pages, then build them into site/: no warnings, no network."""
     install(session, "dev")
     session.install("-c", "constraints.txt", *nox.project.dependency_groups(PROJECT, "docs"))
-    session.run("pytest", "-n", "2", "tests/examples", "tests/frameworks", "tests/telemetry", *session.posargs)
+    session.run(
+        "pytest",
+        "-n",
+        "2",
+        "tests/examples",
+        "tests/frameworks",
+        "tests/telemetry",
+        *session.posargs,
+        env={"FLOWLI_PEERS": "1"},
+    )
     session.run("zensical", "build", "--strict")
 
 

@@ -166,8 +166,8 @@ class Server:
             own = self._call("CLIENT", "INFO").split("addr=")[1].split(" ")[0]
             yield said
             self._call("ECHO", _LAST)
-            text = b""
-            while _LAST.encode() not in text[-200:]:
+            text, last = b"", _LAST.encode()
+            while last not in text[-(1 << 20) - len(last) :]:  # others go on: it need not be the end
                 text += spy.recv(1 << 20)
         for line in text.decode(errors="replace").splitlines():
             where, _, words = line.partition("] ")
