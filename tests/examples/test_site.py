@@ -79,6 +79,17 @@ def test_an_example_says_what_it_needs_to_run_by_itself(path: Path) -> None:
     assert "flowli_redis" not in imports or "redis" in extras
 
 
+def test_each_cell_of_ours_names_a_test_that_is_there() -> None:
+    page = _text("comparison.md")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "|---" not in line][1:]
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page)
+    assert len(named) == len(rows) >= 30, "every row has one"
+    for path, name in named:
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert re.search(rf"^(?:async )?def {name}\b", text, flags=re.MULTILINE), f"{path}::{name}"
+    assert {row.count("|") for row in rows} == {14}
+
+
 def test_what_machines_read_names_pages_that_are_there() -> None:
     text = (DOCS / "llms.txt").read_text(encoding="utf-8")
     named = re.findall(r"\((.*?\.md)\)", text)
