@@ -104,6 +104,8 @@ def tests(session: nox.Session) -> None:
     check_types(session)
     left_out = [f"--ignore={place}" for place in WAITS]
     session.run("pytest", "-n", "4", "--dist", "loadfile", "-m", "not cluster", *left_out, *session.posargs)
+    if not session.posargs:
+        session.run(*CONFORM, f"{THIRD_PARTY}/tests/test_conformance.py")
 
 
 @nox.session
