@@ -276,6 +276,13 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session
+def pictures(session: nox.Session) -> None:
+    """Draw docs/pictures anew: what commands print on a terminal."""
+    install(session, "demo", SHIPPED)
+    session.run("python", "examples/pictures.py", "docs/pictures")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Flowli beside bare loops and peers: `nox -s bench -- --quick`; benchmarks/README.md says the rest."""
     install(session, "bench", SHIPPED)

@@ -212,3 +212,4 @@ def _configure_logging(level: str, which: str) -> None:
         form = f"%(asctime)s %(levelname)-7s {which}%(message)s"
         handler.setFormatter(logging.Formatter(form, datefmt="%H:%M:%S"))
     logging.basicConfig(level=number, handlers=[handler])
+    logging.getLogger("asyncio").setLevel(max(number, logging.INFO))  # its debugging is nobody's who runs jobs
