@@ -57,6 +57,13 @@ def said(folder: Path, env: Mapping[str, str], *arguments: str) -> str:
     return text.replace(f"{Path(flowli.__file__).parent}{os.sep}", f"flowli{os.sep}")  # whosever machine it is
 
 
+def shown(program: Path) -> str:
+    """What a program of this folder prints on a terminal."""
+    env = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
+    done = subprocess.run([sys.executable, str(program)], env=env, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
 def draw(target: Path, title: str, text: str) -> None:
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(text.rstrip()))
@@ -65,6 +72,7 @@ def draw(target: Path, title: str, text: str) -> None:
 
 def main(target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
+    draw(target / "demo.svg", "python examples/demo.py", shown(Path(__file__).with_name("demo.py")))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "shop.py").write_text(PROGRAM, encoding="utf-8")

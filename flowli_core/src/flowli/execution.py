@@ -7,7 +7,7 @@ it lets cancellation pass.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -161,11 +161,12 @@ class Execution:
             return self.fail(job, case, exc)
         return Ready(job, case, input, meta, self)
 
-    async def execute(self, ready: Ready, threads: Executor | None = None) -> Verdict:
+    def execute(self, ready: Ready, threads: Executor | None = None) -> Coroutine[Any, Any, Verdict]:
         """Call the handler and judge the outcome. Cancellation passes through. A ``def`` handler gets one of
         ``threads``, by default the runner's."""
-        if not instruments.active:
-            return await self._execute(ready, threads)
+        return self._seen(ready, threads) if instruments.active else self._execute(ready, threads)
+
+    async def _seen(self, ready: Ready, threads: Executor | None) -> Verdict:
         with instruments.executing(self._moment(ready)) as tell:
             verdict = await self._execute(ready, threads)
             tell(verdict)

@@ -7,7 +7,7 @@ executes it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -153,7 +153,7 @@ def _wall_clock() -> Millis:
     return Millis(time.time_ns() // 1_000_000)
 
 
-async def persist(
+def persist(
     core: Core,
     job: Job[Any, Any, Any, Any],
     input: Any,
@@ -162,13 +162,17 @@ async def persist(
     *,
     strategy: str,
     when: Delay = _AT_ONCE,
-) -> JobHandle[Any]:
+) -> Coroutine[Any, Any, JobHandle[Any]]:
     """Store one job; the handle says what stands for it."""
     if not instruments.active:
-        return await _persist(core, job, input, meta, given, {}, strategy=strategy, when=when)
+        return _persist(core, job, input, meta, given, {}, strategy=strategy, when=when)
     moment = instruments.Sending(strategy=strategy, job=job.name, store=core.driver_name or "", id=given.get("id"))
-    with instruments.sending(moment) as carrier:
-        return await _persist(core, job, input, meta, given, carrier, strategy=strategy, when=when)
+
+    async def seen() -> JobHandle[Any]:
+        with instruments.sending(moment) as carrier:
+            return await _persist(core, job, input, meta, given, carrier, strategy=strategy, when=when)
+
+    return seen()
 
 
 async def _persist(
