@@ -57,16 +57,16 @@ class Core:
         codec: PayloadCodec | None = None,
         limits: Limits,
     ) -> None:
-        self.flowli = flowli
-        self.jobs = jobs
-        self.context = context
-        self.hub = hub
-        self.driver_name = driver_name
-        self.process_local = process_local
-        self.defaults = defaults
-        self.schedules = schedules
-        self.limits = limits
-        self.codec = codec
+        self.flowli: Flowli[Any] = flowli
+        self.jobs: Mapping[str, Job[Any, Any, Any, Any]] = jobs
+        self.context: Context = context
+        self.hub: Hub | None = hub
+        self.driver_name: str | None = driver_name
+        self.process_local: bool = process_local
+        self.defaults: Options = defaults
+        self.schedules: Sequence[Schedule[Any]] = schedules
+        self.limits: Limits = limits
+        self.codec: PayloadCodec | None = codec
         self._sealed: WeakValueDictionary[int, Sealed] = WeakValueDictionary()
         self.turns: Turns = Turns()
         self.coalescers: Coalescers = Coalescers(self.turns)

@@ -17,8 +17,8 @@ try:
     from fastapi import Depends
     from fastapi.responses import StreamingResponse
     from starlette.requests import HTTPConnection
-except ImportError as exc:
-    raise ImportError('flowli.fastapi needs FastAPI: pip install "flowli[fastapi]".') from exc
+except ImportError as _missing:
+    raise ImportError('flowli.fastapi needs FastAPI: pip install "flowli[fastapi]".') from _missing
 
 __all__ = ["AfterResponse", "FlowliMiddleware", "OnSuccess", "Outbox", "lifespan", "progress_response", "provide"]
 

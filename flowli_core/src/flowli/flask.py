@@ -17,8 +17,8 @@ try:
     import click
     from flask import Flask, current_app
     from flask.cli import AppGroup
-except ImportError as exc:
-    raise ImportError('flowli.flask needs Flask: pip install "flowli[flask]".') from exc
+except ImportError as _missing:
+    raise ImportError('flowli.flask needs Flask: pip install "flowli[flask]".') from _missing
 
 __all__ = ["FlowliFlask", "app_context", "runtime"]
 

@@ -19,8 +19,8 @@ try:
     from litestar.di import Provide
     from litestar.plugins import InitPlugin
     from litestar.response import Stream
-except ImportError as exc:
-    raise ImportError('flowli.litestar needs Litestar: pip install "flowli[litestar]".') from exc
+except ImportError as _missing:
+    raise ImportError('flowli.litestar needs Litestar: pip install "flowli[litestar]".') from _missing
 
 __all__ = ["FlowliPlugin", "progress_stream"]
 

@@ -20,8 +20,8 @@ try:
     from opentelemetry import metrics, trace
     from opentelemetry.trace import Link, SpanKind, Status, StatusCode
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-except ImportError as exc:
-    raise ImportError('flowli.otel needs the API of OpenTelemetry: pip install "flowli[otel]".') from exc
+except ImportError as _missing:
+    raise ImportError('flowli.otel needs the API of OpenTelemetry: pip install "flowli[otel]".') from _missing
 
 __all__ = ["Parenting", "instrument"]
 

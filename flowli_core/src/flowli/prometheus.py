@@ -20,8 +20,10 @@ try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
     from prometheus_client.core import GaugeMetricFamily
     from prometheus_client.registry import Collector
-except ImportError as exc:
-    raise ImportError('flowli.prometheus needs the client of Prometheus: pip install "flowli[prometheus]".') from exc
+except ImportError as _missing:
+    raise ImportError(
+        'flowli.prometheus needs the client of Prometheus: pip install "flowli[prometheus]".'
+    ) from _missing
 
 __all__ = ["QueueCollector", "instrument"]
 

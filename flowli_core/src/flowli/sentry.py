@@ -16,8 +16,8 @@ from flowli.settle import Verdict
 
 try:
     import sentry_sdk
-except ImportError as exc:
-    raise ImportError('flowli.sentry needs the SDK of Sentry: pip install "flowli[sentry]".') from exc
+except ImportError as _missing:
+    raise ImportError('flowli.sentry needs the SDK of Sentry: pip install "flowli[sentry]".') from _missing
 
 __all__ = ["instrument"]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 try:
     import django as _django
-except ImportError as exc:
-    raise ImportError('flowli.django needs Django: pip install "flowli[django]".') from exc
+except ImportError as _missing:
+    raise ImportError('flowli.django needs Django: pip install "flowli[django]".') from _missing
 
 from flowli.django.connections import fresh_connections
 from flowli.django.runtime import find_jobs, runtime

@@ -10,9 +10,8 @@ __all__ = ["FlowliConfig"]
 class FlowliConfig(AppConfig):
     """``INSTALLED_APPS += ["flowli.django"]``."""
 
-    name = "flowli.django"
-    label = "flowli"
-    verbose_name = "Flowli"
+    name: str = "flowli.django"
+    label: str = "flowli"
 
     def ready(self) -> None:
         """As Django asks."""

@@ -12,7 +12,7 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 from pydantic import BaseModel
@@ -73,7 +73,17 @@ def _task_at(path: str) -> Any:
     raise DefinitionError(f"There is no task {path!r} here. Is its module imported by an installed application?")
 
 
-class FlowliBackend(_backends.BaseTaskBackend):  # type: ignore[misc]
+if TYPE_CHECKING:
+
+    class _Base:
+        alias: str
+
+        def validate_task(self, task: Any) -> None: ...
+else:
+    _Base = _backends.BaseTaskBackend
+
+
+class FlowliBackend(_Base):
     """Stores tasks in the store of ``settings.FLOWLI``."""
 
     supports_defer = True

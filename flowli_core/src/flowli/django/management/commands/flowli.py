@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import REMAINDER, ArgumentParser
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -19,7 +19,7 @@ class Command(BaseCommand):
     """``manage.py flowli runner --concurrency 20``: the arguments are those of ``flowli``, without APP."""
 
     help = "Typed jobs: run what was enqueued, and look after the store. See `manage.py flowli -- --help`."
-    requires_system_checks = ()
+    requires_system_checks: list[str] | tuple[str, ...] | tuple[()] | Literal["__all__"] = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """All of them belong to Flowli."""
