@@ -20,6 +20,7 @@ _TEMPORARY = {"tempfile", "mkstemp", "mkdtemp"}
 _NAMES_OF_OPERATORS = {
     "flowli_core/src/flowli/cli_target.py": "the module that an operator names on the command line",
     "flowli_core/src/flowli/children.py": "the module of a handler that this process has registered, in its child",
+    "flowli_core/src/flowli/cli_dev.py": "whether what `flowli dev` works with is there",
     "flowli_core/src/flowli/__main__.py": "whether the libraries of the command line are there",
     "flowli_core/src/flowli/django/runtime.py": "what settings name, and modules of installed applications",
     "flowli_core/src/flowli/django/tasks.py": "Django's own modules, under one of two names",
