@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,15 +21,6 @@ _SAID = ["hello Ada", "hello Alan"]
 _needs_peers = pytest.mark.skipif(
     "FLOWLI_PEERS" not in os.environ, reason="the peers' environments are made by nox -s docs"
 )
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[ValkeyServer]:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    running = ValkeyServer(folder).start()
-    yield running
-    running.stop()
 
 
 @pytest.mark.parametrize("peer", _PEERS)

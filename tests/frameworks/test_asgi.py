@@ -92,6 +92,87 @@ def test_a_store_that_is_away_fails_the_start() -> None:
     assert "Cannot connect to redis://127.0.0.1:1/0" in said[0]["message"]
 
 
+class _Closing(MemoryDriver):
+    """Says when it was closed."""
+
+    def __init__(self, said: list[str]) -> None:
+        super().__init__()
+        self._said = said
+
+    async def close(self) -> None:
+        await super().close()
+        self._said.append("closed")
+
+
+@pytest.mark.parametrize("app", [_bare, Starlette()])
+def test_the_shutdown_is_complete_when_the_runtimes_are_closed(app: Any) -> None:
+    """A server ends its process then."""
+    closed: list[str] = []
+    middleware = FlowliMiddleware(app, Other(context=None, driver=_Closing(closed)))
+    ended: list[list[str]] = []
+
+    async def live() -> None:
+        asked = iter(["lifespan.startup", "lifespan.shutdown"])
+
+        async def receive() -> Any:
+            return {"type": next(asked)}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "lifespan.shutdown.complete":
+                ended.append(list(closed))
+
+        await middleware({"type": "lifespan"}, receive, send)
+
+    asyncio.run(live())
+    assert ended == [["closed"]]
+
+
+def test_whatever_fails_at_the_start_fails_the_start_and_its_text_is_not_told() -> None:
+    class Broken(MemoryDriver):
+        async def open(self) -> None:
+            raise OSError("secret-7")
+
+    said: list[Any] = []
+
+    async def start() -> None:
+        async def receive() -> Any:
+            return {"type": "lifespan.startup"}
+
+        async def send(message: Any) -> None:
+            said.append(message)
+
+        await FlowliMiddleware(_bare, Other(context=None, driver=Broken()))({"type": "lifespan"}, receive, send)
+
+    with pytest.raises(OSError, match="secret-7"):
+        asyncio.run(start())
+    assert [message["type"] for message in said] == ["lifespan.startup.failed"]
+    assert "OSError" in said[0]["message"] and "secret-7" not in said[0]["message"]
+
+
+def test_an_application_that_fails_to_start_has_the_last_word() -> None:
+    @asynccontextmanager
+    async def failing(app: Any) -> AsyncGenerator[None]:
+        if app is not None:
+            raise LookupError("no such table")
+        yield
+
+    said: list[str] = []
+
+    async def start() -> None:
+        async def receive() -> Any:
+            return {"type": "lifespan.startup"}
+
+        async def send(message: Any) -> None:
+            said.append(message["type"])
+
+        app = FlowliMiddleware(Starlette(lifespan=failing), Other(context=None, driver=MemoryDriver()))
+        await app({"type": "lifespan", "state": {}}, receive, send)
+
+    with pytest.raises(LookupError):
+        asyncio.run(start())
+    assert said == ["lifespan.startup.failed"]
+
+
 def test_what_is_no_runtime_is_refused_when_the_application_is_made() -> None:
     for wrong in ((), (Other,)):
         with pytest.raises(DefinitionError, match="an instance of your Flowli class"):

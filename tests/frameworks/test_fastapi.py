@@ -75,6 +75,15 @@ def test_without_its_runtime_an_application_says_what_to_pass(runtime: fastapi_a
         TestClient(fastapi_app.create_app(runtime)).post("/reports", json={"customer": "Ada"})
 
 
+def test_the_dependency_can_be_overridden(runtime: fastapi_app.App) -> None:
+    app = fastapi_app.create_app(runtime)
+    other = fastapi_app.App(context=None, driver=MemoryDriver())
+    app.dependency_overrides[provide(fastapi_app.App)] = lambda: other
+    with TestClient(app) as client:
+        id = client.post("/reports", json={"customer": "Ada"}).json()["id"]
+        assert _call(client, other.render.handle(id).record).state == "queued"
+
+
 def test_an_application_may_have_several_runtimes(runtime: fastapi_app.App) -> None:
     other = Other(context=None, driver=MemoryDriver())
     app = FastAPI(lifespan=lifespan(runtime, other))

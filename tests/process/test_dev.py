@@ -155,3 +155,5 @@ def test_top_shows_queues_once_and_as_json(start: Start, tmp_path: Path, valkey_
     shown = _flowli(tmp_path, "top", "app:flowli", "--once", **env)
     assert shown.returncode == 0 and "mail" in shown.stdout and "\x1b[" not in shown.stdout
     assert _flowli(tmp_path, "top", "app:flowli", STORE="redis://127.0.0.1:1/0").returncode == 3
+    wrong = _flowli(tmp_path, "top", "app:flowli", "--interval", "soon", **env)
+    assert wrong.returncode == 2 and "--interval" in wrong.stderr and "Traceback" not in wrong.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import urllib.request
@@ -12,7 +13,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 
-from flowli import DefinitionError
+from flowli import DefinitionError, StrategyError
 from flowli.instruments import active
 from flowli.prometheus import QueueCollector, instrument
 from flowli_memory import MemoryDriver
@@ -79,6 +80,17 @@ def test_a_store_that_is_away_is_down_and_does_not_fail_the_scrape() -> None:
     away = App(context=None, driver=RedisDriver("redis://127.0.0.1:1/0", prefix="x"))
     registry.register(QueueCollector(away))
     assert "flowli_up 0.0" in _scraped(registry).splitlines()
+
+
+def test_a_scrape_on_an_event_loop_says_so_and_does_not_call_the_store_away() -> None:
+    registry = CollectorRegistry()
+    registry.register(QueueCollector(App(context=None, driver=MemoryDriver())))
+
+    async def scrape() -> None:
+        _scraped(registry)
+
+    with pytest.raises(StrategyError, match="inside a running event loop"):
+        asyncio.run(scrape())
 
 
 def test_it_counts_once_and_leaves_nothing_behind(registry: CollectorRegistry) -> None:

@@ -7,9 +7,8 @@ build on it.
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any, Final, TypeAlias
 
@@ -18,6 +17,7 @@ from flowli.handles import JobHandle
 from flowli.runtime import Flowli
 
 __all__ = [
+    "EVENT_HEADERS",
     "RUNTIMES",
     "ASGIApp",
     "FlowliMiddleware",
@@ -37,6 +37,9 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Lifespan: TypeAlias = Callable[[Any], AbstractAsyncContextManager[dict[str, Any]]]
 
+EVENT_HEADERS: Final[Mapping[str, str]] = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""Of a response whose body are `progress_events`: nobody on the way keeps or collects them."""
+_COMPLETE: Final[Message] = {"type": "lifespan.shutdown.complete"}
 RUNTIMES: Final = "flowli_runtimes"
 """The key of the state under which all runtimes of an application are; the first is under ``flowli`` too."""
 
@@ -79,8 +82,8 @@ class FlowliMiddleware:
 
     def __init__(self, app: ASGIApp, *runtimes: Flowli[Any]) -> None:
         self._app = app
-        self._runtimes = runtimes
         self._state = _state(runtimes)
+        self._open = lifespan(*runtimes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
@@ -91,37 +94,50 @@ class FlowliMiddleware:
         await self._app(scope, receive, send)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        startup = await receive()
-        async with AsyncExitStack() as stack:
-            try:
-                for flowli in self._runtimes:
-                    await stack.enter_async_context(flowli)
-            except FlowliError as exc:
-                await send({"type": "lifespan.startup.failed", "message": str(exc)})
-                return
-            await _live_on(self._app, scope, startup, receive, send)
+        startup, stack = await receive(), AsyncExitStack()
+        try:
+            await stack.enter_async_context(self._open(self._app))
+        except Exception as exc:
+            is_ours = isinstance(exc, FlowliError)
+            why = str(exc) if is_ours else f"the runtime could not be opened: {type(exc).__name__}"
+            await send({"type": "lifespan.startup.failed", "message": why})
+            if not is_ours:
+                raise
+            return
+        async with stack:
+            last = await _live_on(self._app, scope, startup, receive, send)
+        if last is not None:  # a server may end its process when it hears this
+            await send(last)
 
 
-async def _live_on(app: ASGIApp, scope: Scope, startup: Message, receive: Receive, send: Send) -> None:
-    """The application's own lifespan; one that has none, which it says by raising, lives until the shutdown."""
-    first, has_answered = [startup], asyncio.Event()
+async def _live_on(app: ASGIApp, scope: Scope, startup: Message, receive: Receive, send: Send) -> Message | None:
+    """The application's own lifespan, and what it says at the end of its shutdown, which is not sent yet; None if it
+    did not come to that. An application that has none, which it says by raising, lives until the shutdown."""
+    first, said = [startup], False
+    last: list[Message] = [_COMPLETE]
 
     async def again() -> Message:
         return first.pop() if first else await receive()
 
     async def answer(message: Message) -> None:
-        has_answered.set()
+        nonlocal said
+        said = True
+        if message["type"].startswith("lifespan.shutdown."):
+            last[:] = [message]
+            return
+        if message["type"] == "lifespan.startup.failed":
+            last.clear()
         await send(message)
 
     try:
         await app(scope, again, answer)
     except Exception:
-        if has_answered.is_set():
+        if said:
             raise
-    if not has_answered.is_set():
+    if not said:
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await send({"type": "lifespan.shutdown.complete"})
+    return last[0] if last else None
 
 
 async def progress_events(handle: JobHandle[Any], *, every: str = "500ms") -> AsyncGenerator[bytes]:

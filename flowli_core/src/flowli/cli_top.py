@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flowli.cli_output import emit
-from flowli.cli_target import App, Json, find_runtime, with_store
+from flowli.cli_target import App, Json, find_runtime, refuse, with_store
+from flowli.driver import State
 from flowli.durations import parse_span
+from flowli.errors import FlowliError
+from flowli.processes import USAGE
 from flowli.runtime import Flowli
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["top"]
 
-_STATES = ("scheduled", "queued", "active", "completed", "failed", "cancelled")
+_STATES = tuple(str(state) for state in State)
 
 
 def top(
@@ -32,7 +35,10 @@ def top(
 ) -> None:
     """Queues, how old their heads are, how many jobs end a second, runners. Ctrl-C ends it."""
     flowli = find_runtime(app)
-    pause = parse_span(interval, what="--interval").total_seconds()
+    try:
+        pause = parse_span(interval, what="--interval").total_seconds()
+    except FlowliError as exc:
+        raise refuse(USAGE, str(exc)) from None
     if as_json:
         emit(with_store(flowli, lambda: _look(flowli)))
         return
@@ -93,4 +99,4 @@ def _table(now: dict[str, Any], before: dict[str, Any] | None, passed_s: float) 
 
 
 def _ended(row: dict[str, Any]) -> int:
-    return int(row["completed"] + row["failed"] + row["cancelled"])
+    return sum(int(row[str(state)]) for state in State if state.is_terminal)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 
-from flowli.asgi import RUNTIMES, FlowliMiddleware, lifespan, progress_events
+from flowli.asgi import EVENT_HEADERS, RUNTIMES, FlowliMiddleware, lifespan, progress_events
 from flowli.handles import JobHandle
 from flowli.runtime import Flowli
 
@@ -24,12 +24,17 @@ __all__ = ["AfterResponse", "FlowliMiddleware", "OnSuccess", "Outbox", "lifespan
 
 _F = TypeVar("_F", bound=Flowli[Any])
 
+_provided: dict[type[Any], Callable[[HTTPConnection], Any]] = {}
+
 
 def provide(kind: type[_F], /) -> Callable[[HTTPConnection], _F]:
     """``Annotated[App, Depends(provide(App))]``: the application's runtime, typed by its class.
 
-    RuntimeError, which names what to pass, where the application has none of this class.
+    The same function each time for a class, so that ``app.dependency_overrides[provide(App)]`` finds it. RuntimeError,
+    which names what to pass, where the application has none of this class.
     """
+    if kind in _provided:
+        return _provided[kind]
 
     def get(connection: HTTPConnection) -> _F:
         for one in getattr(connection.state, RUNTIMES, ()):
@@ -40,6 +45,7 @@ def provide(kind: type[_F], /) -> Callable[[HTTPConnection], _F]:
             f"enter the lifespan in tests: `with TestClient(app) as client`."
         )
 
+    _provided[kind] = get
     return get
 
 
@@ -87,5 +93,5 @@ AfterResponse = Annotated[Outbox, Depends(_outbox, scope="request")]
 
 def progress_response(handle: JobHandle[Any], *, every: str = "500ms") -> StreamingResponse:
     """The progress of a job as server-sent events (`flowli.asgi.progress_events`)."""
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(progress_events(handle, every=every), media_type="text/event-stream", headers=headers)
+    events = progress_events(handle, every=every)
+    return StreamingResponse(events, media_type="text/event-stream", headers=EVENT_HEADERS)

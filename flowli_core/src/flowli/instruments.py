@@ -11,11 +11,24 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass
 from typing import Any
 
+from flowli.errors import DefinitionError
 from flowli.lifecycle import Move
 from flowli.settle import Verdict
 from flowli.traces import Trace
 
-__all__ = ["Executing", "Instrument", "Sending", "active", "executing", "outcome_of", "recovered", "sending"]
+__all__ = [
+    "SECONDS",
+    "Executing",
+    "Instrument",
+    "Sending",
+    "active",
+    "add",
+    "executing",
+    "need_none",
+    "outcome_of",
+    "recovered",
+    "sending",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +82,30 @@ def _ignore(verdict: Verdict) -> None:
 
 _OUTCOMES = {Move.COMPLETE: "completed", Move.FAIL: "failed", Move.RETRY: "retried", Move.CANCEL: "cancelled"}
 
+SECONDS = (0.005, 0.025, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600)
+"""Bounds of histograms: those that are advised for requests are too short for jobs."""
+
 active: list[Instrument] = []
 """In the order in which they were added; the first is the outermost."""
+
+
+def add(one: Instrument, ended: Callable[[], None] | None = None) -> Callable[[], None]:
+    """Have it look on from now on; what comes back ends that, once, and calls ``ended``."""
+    active.append(one)
+
+    def end() -> None:
+        if one in active:
+            active.remove(one)
+            if ended is not None:
+                ended()
+
+    return end
+
+
+def need_none(kind: type[Instrument], says: str) -> None:
+    """DefinitionError, which begins with what it says, where one of this kind looks on already."""
+    if any(isinstance(one, kind) for one in active):
+        raise DefinitionError(f"{says} already. End that first: call what instrument() returned.")
 
 
 @contextmanager

@@ -5,16 +5,14 @@ It knows Litestar's application configuration, and leaves routes to their owners
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from flowli.asgi import progress_events
+from flowli.asgi import EVENT_HEADERS, lifespan, progress_events
 from flowli.handles import JobHandle
 from flowli.runtime import Flowli
 
 try:
-    from litestar import Litestar
     from litestar.config.app import AppConfig
     from litestar.di import Provide
     from litestar.plugins import InitPlugin
@@ -36,7 +34,7 @@ class FlowliPlugin(InitPlugin):
     ) -> None:
         self._flowli = flowli
         self._name = name
-        self._runner = runner
+        self._live = lifespan(flowli, runner=runner)
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """As Litestar asks."""
@@ -51,17 +49,7 @@ class FlowliPlugin(InitPlugin):
         app_config.state[self._name] = self._flowli
         return app_config
 
-    @asynccontextmanager
-    async def _live(self, app: Litestar) -> AsyncGenerator[None]:
-        del app
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._flowli)
-            if self._runner is not None:
-                await stack.enter_async_context(self._runner)
-            yield
-
 
 def progress_stream(handle: JobHandle[Any], *, every: str = "500ms") -> Stream:
     """The progress of a job as server-sent events (`flowli.asgi.progress_events`)."""
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return Stream(progress_events(handle, every=every), media_type="text/event-stream", headers=headers)
+    return Stream(progress_events(handle, every=every), media_type="text/event-stream", headers=EVENT_HEADERS)

@@ -30,7 +30,6 @@ Parenting: TypeAlias = Literal["auto", "link", "parent"]
 attempt, and linked to it in any case; ``link``, of nobody; ``parent``, always of that call."""
 
 _SYSTEM = "flowli"
-_SECONDS = [0.005, 0.025, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600]
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
@@ -46,20 +45,13 @@ def instrument(
     """
     if parenting not in ("auto", "link", "parent"):
         raise DefinitionError(f"parenting is 'auto', 'link' or 'parent'; got {parenting!r}.")
-    if any(isinstance(one, _OpenTelemetry) for one in instruments.active):
-        raise DefinitionError("flowli.otel looks on already. End that first: call what instrument() returned.")
+    instruments.need_none(_OpenTelemetry, "flowli.otel looks on")
     one = _OpenTelemetry(
         trace.get_tracer("flowli", tracer_provider=tracer_provider),
         metrics.get_meter("flowli", meter_provider=meter_provider),
         parenting,
     )
-    instruments.active.append(one)
-
-    def end() -> None:
-        if one in instruments.active:
-            instruments.active.remove(one)
-
-    return end
+    return instruments.add(one)
 
 
 class _OpenTelemetry(instruments.Instrument):
@@ -71,7 +63,7 @@ class _OpenTelemetry(instruments.Instrument):
         self._finished = meter.create_counter("flowli.jobs.finished", unit="{attempt}")
         self._recovered = meter.create_counter("flowli.leases.recovered", unit="{lease}")
         self._active = meter.create_up_down_counter("flowli.jobs.active", unit="{attempt}")
-        buckets: Any = {"explicit_bucket_boundaries_advisory": _SECONDS}
+        buckets: Any = {"explicit_bucket_boundaries_advisory": instruments.SECONDS}
         self._ran = meter.create_histogram("messaging.process.duration", unit="s", **buckets)
         self._waited = meter.create_histogram("flowli.job.wait.duration", unit="s", **buckets)
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from flowli import instruments
-from flowli.errors import DefinitionError, FlowliError
+from flowli.errors import DriverError
 from flowli.portal import call
 from flowli.runtime import Flowli
 from flowli.settle import Verdict
@@ -27,23 +27,13 @@ except ImportError as _missing:
 
 __all__ = ["QueueCollector", "instrument"]
 
-_SECONDS = (0.005, 0.025, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600)
-
 
 def instrument(registry: CollectorRegistry = REGISTRY) -> Callable[[], None]:
     """Count from now on, in this process, into this registry; what it returns ends that. DefinitionError where it is
     counted already."""
-    if any(isinstance(one, _Prometheus) for one in instruments.active):
-        raise DefinitionError("flowli.prometheus counts already. End that first: call what instrument() returned.")
+    instruments.need_none(_Prometheus, "flowli.prometheus counts")
     one = _Prometheus(registry)
-    instruments.active.append(one)
-
-    def end() -> None:
-        if one in instruments.active:
-            instruments.active.remove(one)
-            one.unregister()
-
-    return end
+    return instruments.add(one, one.unregister)
 
 
 class _Prometheus(instruments.Instrument):
@@ -55,10 +45,14 @@ class _Prometheus(instruments.Instrument):
         self._recovered = Counter("leases_recovered_total", "Lapsed leases handed back.", ["job"], **kept)
         self._active = Gauge("jobs_active", "Attempts under way in this process.", ["job"], **kept)
         self._ran = Histogram(
-            "job_duration_seconds", "From start to end of an attempt.", ["job", "outcome"], buckets=_SECONDS, **kept
+            "job_duration_seconds",
+            "From start to end of an attempt.",
+            ["job", "outcome"],
+            buckets=instruments.SECONDS,
+            **kept,
         )
         self._waited = Histogram(
-            "job_wait_seconds", "From when a job was due to its start.", ["job"], buckets=_SECONDS, **kept
+            "job_wait_seconds", "From when a job was due to its start.", ["job"], buckets=instruments.SECONDS, **kept
         )
         self._registry = registry
 
@@ -103,7 +97,8 @@ class _Prometheus(instruments.Instrument):
 
 class QueueCollector(Collector):
     """``REGISTRY.register(QueueCollector(flowli))``: what the store holds, asked at each scrape. One process is enough,
-    whichever: every one would say the same. A store that is away has ``flowli_up`` 0 and nothing else."""
+    whichever: every one would say the same. A store that is away has ``flowli_up`` 0 and nothing else. On an event loop
+    a scrape raises StrategyError: make it in a thread, as a ``def`` endpoint of FastAPI does."""
 
     def __init__(self, flowli: Flowli[Any]) -> None:
         self._flowli = flowli
@@ -122,7 +117,7 @@ class QueueCollector(Collector):
         runners = GaugeMetricFamily("flowli_runners", "Runners that say that they live.")
         try:
             queues, living = call(self._look())
-        except FlowliError:
+        except DriverError:
             up.add_metric([], 0)
             return [up]
         up.add_metric([], 1)

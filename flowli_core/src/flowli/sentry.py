@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from flowli import instruments
-from flowli.errors import DefinitionError
 from flowli.lifecycle import Move
 from flowli.settle import Verdict
 
@@ -28,16 +27,8 @@ def instrument(*, every_attempt: bool = False) -> Callable[[], None]:
     Failures for good are captured, grouped by the job's name and the exception; with ``every_attempt`` those that are
     retried too. DefinitionError where it looks on already.
     """
-    if any(isinstance(one, _Sentry) for one in instruments.active):
-        raise DefinitionError("flowli.sentry looks on already. End that first: call what instrument() returned.")
-    one = _Sentry(every_attempt)
-    instruments.active.append(one)
-
-    def end() -> None:
-        if one in instruments.active:
-            instruments.active.remove(one)
-
-    return end
+    instruments.need_none(_Sentry, "flowli.sentry looks on")
+    return instruments.add(_Sentry(every_attempt))
 
 
 class _Sentry(instruments.Instrument):

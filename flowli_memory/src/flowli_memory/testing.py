@@ -24,21 +24,23 @@ from flowli.wire import FORMAT, split_body
 from flowli_memory.clock import ManualClock
 from flowli_memory.troubled import Trouble, TroubledDriver
 
-__all__ = ["ANYTHING", "Drained", "EnqueuedJob", "Rig"]
+__all__ = ["ANYTHING", "Anything", "Drained", "EnqueuedJob", "Rig"]
 
 _F = TypeVar("_F", bound=Flowli[Any])
 _I = TypeVar("_I")
 _M = TypeVar("_M")
 
 
-class _Anything:
+class Anything:
+    """The type of `ANYTHING`."""
+
     def __repr__(self) -> str:
         return "ANYTHING"
 
 
-ANYTHING: Final[Any] = _Anything()
+ANYTHING: Final = Anything()
 """What is not compared."""
-_UNCHANGED: Final[Any] = _Anything()
+_UNCHANGED: Final[Any] = object()
 _MOST_STEPS = 1_000_000
 
 
@@ -172,8 +174,8 @@ class Rig(Generic[_F]):
         self,
         job: Job[Any, _I, _M, Any] | BoundJob[_I, _M, Any],
         *,
-        input: _I = ANYTHING,
-        meta: _M = ANYTHING,
+        input: _I | Anything = ANYTHING,
+        meta: _M | Anything = ANYTHING,
         count: int | None = None,
     ) -> list[EnqueuedJob[_I, _M]]:
         """The calls with this input and meta, as the handler will see them. AssertionError, which lists what was

@@ -115,9 +115,7 @@ local bonds = has_held and fetch(BOND, won)
 if bonds then give_back(won, bonds, waking) end
 for key, list in pairs(moves) do many('ZADD', key, list) end
 for _, list in ipairs(lists) do count_down(list, now) end
-local is_gone = {}
-for _, id in ipairs(gone) do is_gone[id] = true end
-after_end(over, false, #over == #won and bonds or nil, is_gone)
+after_end(over, false, #over == #won and bonds or nil, gone)
 for _, i in ipairs(late) do out[i] = verdict(ids[i], ARGV[6 * i - 1]) end
 for queue in pairs(waking) do names[#names + 1] = queue end
 return {now, table.concat(out), names}

@@ -33,15 +33,16 @@ local function free(id, bonds, unused)
   if parents then let_go(id, parents) end
 end
 
-local function is_without_record(id, gone)
-  if gone then return gone[id] end
+local function is_without_record(id, is_gone)
+  if is_gone then return is_gone[id] end
   return redis.call('HEXISTS', JOBS, id) == 0
 end
 
 -- These jobs are over: what they held is free again. `unused` are such as were cancelled while they waited. What is kept may
--- be replayed, under the same limits and in the same turn; `gone` has those of which nothing is, if that is known.
+-- be replayed, under the same limits and in the same turn; `gone` lists those of which nothing is, if that is known.
 local function release(ids, bonds, unused, gone)
-  local free_of, kept = {}, {}
+  local free_of, kept, is_gone = {}, {}, gone and {}
+  for i = 1, gone and #gone or 0 do is_gone[gone[i]] = true end
   for i = 1, #ids do
     local id, lasting = ids[i], bonds[i]
     if lasting and not has_needs_alone(lasting) then
@@ -49,7 +50,7 @@ local function release(ids, bonds, unused, gone)
       lasting = lasting_of(lasting)
     end
     if lasting then
-      if lasting == '' or is_without_record(id, gone) then free_of[#free_of + 1] = id
+      if lasting == '' or is_without_record(id, is_gone) then free_of[#free_of + 1] = id
       elseif lasting ~= bonds[i] then
         kept[#kept + 1] = id
         kept[#kept + 1] = lasting

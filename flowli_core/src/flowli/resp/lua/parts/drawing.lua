@@ -2,7 +2,7 @@
 -- The server keeps a few short items as a list, through which it looks from the head for each of a batch. One long item
 -- makes a table of it, which it stays until it is empty: so a batch brings one, and takes it out again.
 local FEW, LONG = 16, string.rep('-', 80)
-local known, read, closed, held, drawn, has_park = {}, 0, {}, {}, {}, redis.call('EXISTS', PARK) == 1
+local known, read, closed, held, drawn, has_park = {}, 0, {}, {}, {}, nil
 
 local function look_for_holds(places, now)
   local fields = {}
@@ -14,6 +14,7 @@ end
 
 -- Reads what is not known yet of all that these jobs draw on. A place that is closed has an alarm.
 local function look_at(jobs, now)
+  if has_park == nil then has_park = redis.call('EXISTS', PARK) == 1 end
   local places, wholes, n = {}, {}, 0
   for _, needs in pairs(jobs) do
     for at = 1, #needs do
