@@ -8,7 +8,7 @@ from benchmarks.measures.drain import rate
 
 __all__ = ["measure"]
 
-_JOBS, _WARM = 20_000, 50
+_JOBS, _WARM = 60_000, 50
 
 
 def measure(lab: Lab, contestant: Contestant) -> dict[str, float]:

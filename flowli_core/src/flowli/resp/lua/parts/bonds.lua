@@ -41,8 +41,12 @@ end
 -- These jobs are over: what they held is free again. `unused` are such as were cancelled while they waited. What is kept may
 -- be replayed, under the same limits and in the same turn; `gone` lists those of which nothing is, if that is known.
 local function release(ids, bonds, unused, gone)
-  local free_of, kept, is_gone = {}, {}, gone and {}
-  for i = 1, gone and #gone or 0 do is_gone[gone[i]] = true end
+  local free_of, kept, is_gone = {}, {}, nil
+  local all_gone = gone and #gone == #ids
+  if gone and not all_gone then
+    is_gone = {}
+    for i = 1, #gone do is_gone[gone[i]] = true end
+  end
   for i = 1, #ids do
     local id, lasting = ids[i], bonds[i]
     if lasting and not has_needs_alone(lasting) then
@@ -50,7 +54,7 @@ local function release(ids, bonds, unused, gone)
       lasting = lasting_of(lasting)
     end
     if lasting then
-      if lasting == '' or is_without_record(id, is_gone) then free_of[#free_of + 1] = id
+      if all_gone or lasting == '' or is_without_record(id, is_gone) then free_of[#free_of + 1] = id
       elseif lasting ~= bonds[i] then
         kept[#kept + 1] = id
         kept[#kept + 1] = lasting

@@ -4,7 +4,7 @@ local function learn(bonds, met)
     local limit = limit_of(need.place)
     if not met[limit] then
       met[limit] = true
-      redis.call('HSETNX', RULE, 'r' .. limit, need.rule)
+      redis.call('HSETNX', RULE, 'r' .. limit, string.match(bonds, '^%d+ ([%d ]*);', need.behind))
     end
   end
 end
