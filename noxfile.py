@@ -226,10 +226,18 @@ def docs(session: nox.Session) -> None:
         "tests/examples",
         "tests/frameworks",
         "tests/telemetry",
+        "tests/packaging/test_pages.py",
         *session.posargs,
         env={"FLOWLI_PEERS": "1"},
     )
     session.run("zensical", "build", "--strict")
+
+
+@nox.session(python="3.12")
+def frameworks(session: nox.Session) -> None:
+    """The frameworks on Python 3.12, where Django is 6 and has tasks of its own."""
+    install(session, "dev")
+    session.run("pytest", "-n", "2", "tests/frameworks", *session.posargs)
 
 
 @nox.session

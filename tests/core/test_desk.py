@@ -179,6 +179,17 @@ async def test_jobs_are_deleted_one_many_and_by_filter() -> None:
     assert await Runner(flowli).run_until_idle() == 0
 
 
+async def test_who_acts_on_many_is_told_how_far_it_is() -> None:
+    flowli = desk()
+    handles = await flowli.fragile.enqueue_many(["good"] * 501)
+    told: list[Tally] = []
+    await flowli.control.cancel([handle.id for handle in handles], on_progress=told.append)
+    assert [(tally.asked, tally.done) for tally in told] == [(500, 500), (501, 501)]
+    told.clear()
+    await flowli.control.delete(JobFilter(state="cancelled"), on_progress=told.append)
+    assert [(tally.asked, tally.done) for tally in told] == [(500, 500), (501, 501)]
+
+
 async def test_many_are_cancelled_by_ids_and_by_filter() -> None:
     flowli = desk()
     handles = await flowli.fragile.enqueue_many(["good"] * 4)

@@ -15,6 +15,7 @@ from flowli.driver import (
     Finding,
     Millis,
     NewJob,
+    Paused,
     RunnerNote,
     Severity,
     StoredSchedule,
@@ -90,6 +91,21 @@ async def test_a_job_that_waits_too_long_is_a_warning() -> None:
     assert (found.healthy, _codes(found)) == (True, [("late", "mail")])
     assert "10m" in found.findings[0].message
     assert found.queues["mail"]["oldest_ms"] == 10 * MINUTE
+
+
+async def test_a_pause_that_was_forgotten_is_a_warning_and_nothing_of_it_is_late() -> None:
+    driver = await _opened()
+    await _announce(driver, queues=None)
+    await driver.enqueue([_job("a")], now=START)
+    await driver.pause([Paused("queue", "mail"), Paused("job", "send")], now=START)
+    assert _codes(await examine(driver, now=Millis(START + MINUTE))) == []
+
+    found = await examine(driver, now=Millis(START + 61 * MINUTE))
+    assert _codes(found) == [("paused", "send"), ("paused", "mail")]
+    assert found.healthy
+    assert found.findings[1].message.startswith("the queue has been paused for 1h1m")
+    await driver.resume([Paused("queue", "mail"), Paused("job", "send")], now=START)
+    assert _codes(await examine(driver, now=Millis(START + 61 * MINUTE))) == [("late", "mail")]
 
 
 async def test_what_is_due_and_nobody_looked_at_is_an_error() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,7 +12,7 @@ from functools import partial
 import pytest
 
 from flowli import Runner, job
-from flowli.driver import Change, StoredSchedule
+from flowli.driver import Change, Claim, Exchanged, Millis, Settlement, StoredSchedule
 from flowli.events import JobCompleted
 from flowli.records import State, WaitingFor
 from flowli_memory import ManualClock, MemoryDriver
@@ -201,6 +202,33 @@ async def test_a_started_runner_fires_when_the_instant_comes() -> None:
             clock.advance("1d")
             await until(nudged(clock, partial(_are, done, day)), f"day {day}")
     assert len(done) == 3
+
+
+class Waits(MemoryDriver):
+    """Notes for how long it was asked to wait, each time that nothing was ready."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Millis] = []
+
+    async def exchange(
+        self, settlements: Sequence[Settlement], claim: Claim | None = None, *, now: Millis | None = None
+    ) -> Exchanged:
+        if claim is not None and claim.wait:
+            self.seen.append(claim.wait)
+        return await super().exchange(settlements, claim, now=now)
+
+
+@pytest.mark.parametrize("has_schedule", [False, True])
+async def test_runners_that_wait_do_not_ask_in_step(has_schedule: bool) -> None:
+    driver = Waits()
+    flowli = runtime(echo, driver=driver)
+    if has_schedule:
+        await flowli.use(echo).schedule("1d", "x", key="daily")
+    async with Runner(flowli, poll_interval="20ms"):
+        await until(lambda: len(driver.seen) > 40)
+    assert min(driver.seen) >= 20, "an idle runner does not ask more often than it was told to"
+    assert set(driver.seen) == {20, 21, 22}
 
 
 async def test_a_runner_that_sleeps_hears_of_a_schedule_that_is_new() -> None:

@@ -70,6 +70,24 @@ async def test_the_timeout_of_a_handler_counts_from_when_it_has_a_thread() -> No
     assert deadline is not None and (deadline - began).total_seconds() > 0.6, "it is told the instant that holds"
 
 
+async def test_a_handler_that_waits_for_a_thread_is_not_silent() -> None:
+    crowd = Crowd()
+
+    @job(heartbeat="300ms")
+    def work() -> str:
+        return "done"
+
+    flowli = runtime(crowd.sit, work)
+    with crowd.let_on_at_last():
+        async with Runner(flowli):
+            await crowd.take_every_thread(flowli)
+            handle = await flowli.use(work).enqueue()
+            await _active(flowli, handle.id)
+            await asyncio.to_thread(block_the_thread, 0.6)
+            crowd.let_on.set()
+            assert await handle.result(timeout=20) == "done"
+
+
 async def _active(flowli: Flowli[None], id: str) -> datetime:
     async def ask() -> bool:
         return (await record(flowli, id)).state is State.ACTIVE

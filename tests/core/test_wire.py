@@ -55,6 +55,7 @@ HEADS = {
     "plain": Head(),
     "full": Head(options=FULL, created_at=AT, schedule_key="d\u00e4ily:1"),
     "backoff": Head(options=resolve(BUILT_IN, {"backoff": Backoff(delay="5s", max_delay=None, jitter=False)})),
+    "heartbeat": Head(options=resolve(BUILT_IN, {"heartbeat": "10s"})),
 }
 BODIES: dict[str, tuple[bytes, bytes | None]] = {
     "none": (b"null", None),
@@ -220,6 +221,6 @@ async def test_what_format_1_wrote_is_executed() -> None:
     jobs = [NewJob(name, "default", "echo", golden("heads", name), b'"x"') for name in HEADS]
     await driver.enqueue([*jobs, NewJob("audit", "default", "audit", b"1", golden("bodies", "both"))])
 
-    assert await Runner(flowli).run_until_idle() == 4
+    assert await Runner(flowli).run_until_idle() == 1 + len(HEADS)
     assert await flowli.audit.handle("audit").result() == "a\nb"
     assert await flowli.echo.handle("plain").result() == "x"

@@ -5,23 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from uuid import uuid4
 
 import pytest
 
-from flowli.driver import Claim, Millis, Severity, State, Turn
+from flowli.driver import State
 from tests.crash.chain_app import Steps, enqueue, expected, ids_of, run
 from tests.crash.drivers import DRIVERS
 from tests.crash.killing import live_until
 from tests.crash.ledger import Ledger
-from tests.crash.life import DAY
-from tests.support.outside import outside
+from tests.crash.residue import check_residue
 from tests.support.proxy import ChaosProxy
 from tests.support.servers import ValkeyServer
 from tests.support.trouble import CutAfter, CutBefore, Fault, Hold, HoldAfter, HoldBefore
@@ -34,7 +32,6 @@ _EVERY = 1 if _NIGHTLY else 6
 """At which requests a process is killed: all of them at night, a sample otherwise."""
 
 _FEWEST = 15
-_PERMANENT = {"meta", "queues", "fence", "last", "turns"}
 
 
 class _Chains:
@@ -69,24 +66,7 @@ class _Chains:
             for id, finished_at in before.items():
                 record = await app.inspect.get_job(id)
                 assert record is None or record.finished_at == finished_at, f"{id} has ended twice"
-            await self._check_residue(await app.__flowli__.driver("a test"))
-
-    async def _check_residue(self, driver: Any) -> None:
-        """Nothing contradicts itself, and nothing is left when all retention has passed."""
-        found = await driver.examine()
-        assert [one for one in found.findings if one.severity is Severity.ERROR] == []
-        now, more = Millis(time.time_ns() // 1_000_000 + 30 * DAY), True
-        for number in count(1):
-            if not more:
-                break
-            span = Millis(1_000)
-            claim = Claim(runner="sweeper", turn=Turn("sweeper", number), queues=None, limit=0, lease_for=span)
-            more = (await driver.exchange((), claim, now=now)).more
-        async with outside(self._server.url) as operator:
-            root = f"flowli:{{{self._prefix}}}:"
-            keys = await operator.keys(f"{root}*")
-            left = {key.removeprefix(root) for key in keys if await operator.ask("PTTL", key) == -1}
-        assert {key for key in left if key.partition(":")[0] not in _PERMANENT} == set(), "left behind"
+            await check_residue(await app.__flowli__.driver("a test"), self._server.url, self._prefix)
 
 
 Make: TypeAlias = Callable[[str, int], _Chains]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -34,37 +33,6 @@ from tests.frameworks.serving import EXAMPLES, Served, serve
 from tests.support.servers import ValkeyServer
 
 _PROJECT = EXAMPLES / "django_bakery"
-
-_MODELS = """
-from django.db import models
-class Order(models.Model):
-    number = models.CharField(max_length=9)
-    confirmed = models.BooleanField(default=False)
-"""
-_SETTINGS = """
-SECRET_KEY = "x"
-ALLOWED_HOSTS = ["testserver"]
-ROOT_URLCONF = "urls"
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-"""
-_PROGRAM = """
-import asyncio, os
-os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
-import django
-django.setup()
-from django.core.management import call_command
-from django.db import connection
-from django.test import Client
-from flowli import Runner
-from flowli.django import runtime
-call_command("migrate", run_syncdb=True, verbosity=0)
-answer = Client().post("/order", {"number": "a"})
-asyncio.run(Runner(runtime()).run_until_idle())
-from shop.models import Order
-print(answer.status_code, Order.objects.get(confirmed=True).number)
-connection.close()
-"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -188,27 +156,6 @@ def test_checks_say_what_is_missing(flowli: Bakery) -> None:
 def test_the_jobs_of_installed_applications_are_found() -> None:
     assert {one.name for one in find_jobs()} == {"confirm", "count", "django.task"}
     assert confirm in find_jobs() and run_task in find_jobs()
-
-
-def test_the_programs_of_the_page_make_a_project(tmp_path: Path, valkey_server: ValkeyServer) -> None:
-    page = (EXAMPLES.parent / "docs" / "frameworks" / "django.md").read_text(encoding="utf-8")
-    files = dict(re.findall(r'```python title="(.*?)"\n(.*?)```', page, flags=re.DOTALL))
-    assert set(files) == {"shop/jobs.py", "settings.py", "shop/views.py"}
-    rest = {
-        "shop/__init__.py": "",
-        "shop/models.py": _MODELS,
-        "urls.py": "from django.urls import path\nfrom shop.views import order\nurlpatterns = [path('order', order)]\n",
-        "program.py": _PROGRAM,
-    }
-    for name, text in (files | rest).items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text.replace("redis://localhost:6379/0", valkey_server.url), encoding="utf-8")
-    with (tmp_path / "settings.py").open("a", encoding="utf-8") as settings:
-        settings.write(_SETTINGS)
-    command = [sys.executable, "-W", "error", "program.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "202 a\n"
 
 
 @pytest.fixture(scope="module")

@@ -148,7 +148,7 @@ def test_the_type_checkers_look_where_they_are_told_to() -> None:
 
 
 def test_every_session_that_is_named_anywhere_is_there() -> None:
-    sessions = set(re.findall(r"@nox\.session\ndef (\w+)", text_files()["noxfile.py"]))
+    sessions = set(re.findall(r"@nox\.session(?:\(.*\))?\ndef (\w+)", text_files()["noxfile.py"]))
     named = {name for text in text_files().values() for name in re.findall(r"\bnox -s ([a-z]+)", text)}
     assert sorted(named - sessions) == []
 

@@ -77,6 +77,7 @@ class Definition(TypedDict):
     priority: int
     max_attempts: int
     timeout_ms: int | None
+    heartbeat_ms: int | None
     is_async: bool
     takes_ctx: bool
     input_schema: dict[str, Any] | None

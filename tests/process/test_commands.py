@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -204,6 +206,23 @@ def test_jobs_are_cancelled_and_deleted(flowli: Flowli) -> None:
     assert "2 of 2 job(s) cancelled" in flowli("cancel", "--state", "queued", stdin="y\n").stderr
     assert flowli("delete", "--state", "cancelled", "--yes", "--json").stdout == '{"asked":3,"done":3,"not_done":[]}\n'
     assert flowli("list", "--state", "cancelled", "--json").stdout == ""
+
+
+def test_how_far_an_act_is_shows_on_a_screen_alone(flowli: Flowli) -> None:
+    for number in range(3):
+        enqueued(flowli, number)
+    assert flowli("cancel", "--state", "queued", "--yes").stderr == "3 of 3 job(s) cancelled\n"
+    ours, screen = pty.openpty()
+    try:
+        program = [sys.executable, "-c", "from flowli.cli import app; app()"]
+        command = [*program, "delete", "--state", "cancelled", "--yes"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=screen, check=True, timeout=50)
+    finally:
+        os.close(screen)
+    shown = os.read(ours, 65_536).decode()
+    os.close(ours)
+    assert done.stdout == b""
+    assert "deleting" in shown and "3 of 3 job(s) deleted" in shown
 
 
 def test_listings_are_continued(flowli: Flowli) -> None:

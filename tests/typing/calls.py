@@ -165,6 +165,9 @@ def plain_code(app: App) -> None:
 
 async def options(app: App) -> None:
     given: CallOptions = {"queue": "slow", "max_attempts": 3, "backoff": Backoff(delay="2s"), "timeout": "1m"}
+    beats: CallOptions = {"heartbeat": timedelta(seconds=5)}
+    await app.build.enqueue(3, **beats)
+    await app.build.enqueue(3, heartbeat=5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     assert_type(await app.build.enqueue(3, **given), JobHandle[Report])
     given["que"] = "slow"  # type: ignore[typeddict-unknown-key]  # pyright: ignore[reportGeneralTypeIssues]
     await app.build.enqueue(3, queue=7)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]

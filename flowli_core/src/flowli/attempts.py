@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -35,6 +36,7 @@ class Why(Enum):
     """Why an attempt was cancelled from outside its handler."""
 
     TIMEOUT = "timeout"
+    SILENT = "silent"
     LOST = "lost"
     ASKED = "asked"
     SHUTDOWN = "shutdown"
@@ -43,7 +45,7 @@ class Why(Enum):
 class _Running:
     """One attempt under way."""
 
-    __slots__ = ("began", "hold", "ready", "task", "why")
+    __slots__ = ("began", "hold", "is_bounded", "ready", "task", "why")
 
     task: asyncio.Task[None]
 
@@ -51,6 +53,8 @@ class _Running:
         self.hold = hold
         self.ready = ready
         self.began = False
+        options = ready.case.options
+        self.is_bounded: bool = options.timeout is not None or options.heartbeat is not None
         self.why: Why | None = None
 
 
@@ -66,6 +70,7 @@ class Attempts:
         self._ended = ended
         self._running: dict[Hold, _Running] = {}
         self._deadlines = Deadlines[Hold](lambda hold: self.cancel(hold, Why.TIMEOUT))
+        self._silences = Deadlines[Hold](self._listen)
         self._deaf: set[_Running] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -112,9 +117,8 @@ class Attempts:
         if not self._running:
             self._idle.clear()
         running = self._running[hold] = _Running(hold, ready)
-        timeout = ready.case.options.timeout
-        if timeout is not None:
-            self._deadlines.add(hold, timeout / 1000)
+        if running.is_bounded:
+            self._bound(running)
         # Another job's last step may have led here: this one must not see what that one left in its variables.
         loop = asyncio.get_running_loop()
         running.task = loop.create_task(self._attend(running), context=self._variables.copy())
@@ -154,23 +158,47 @@ class Attempts:
         else:
             self._end(running, verdict)
 
+    def _bound(self, running: _Running) -> None:
+        options = running.ready.case.options
+        if options.timeout is not None:
+            self._deadlines.add(running.hold, options.timeout / 1000)
+        if options.heartbeat is not None:
+            running.ready.heard_at = time.monotonic()
+            self._silences.add(running.hold, options.heartbeat / 1000)
+
+    def _unbound(self, hold: Hold) -> None:
+        self._deadlines.discard(hold)
+        self._silences.discard(hold)
+
+    def _listen(self, hold: Hold) -> None:
+        """So long after it was last listened to, a handler is cancelled unless it said how far it is."""
+        running = self._running.get(hold)
+        heartbeat = None if running is None else running.ready.case.options.heartbeat
+        if running is None or heartbeat is None:
+            return
+        left = running.ready.heard_at + heartbeat / 1000 - time.monotonic()
+        if left > 0:
+            self._silences.add(hold, left)
+        else:
+            self.cancel(hold, Why.SILENT)
+
     def _turnstile(self, running: _Running) -> Executor | None:
-        """Where the timeout of a ``def`` handler stands still: what waits for a thread was not begun."""
-        hold, ready, timeout = running.hold, running.ready, running.ready.case.options.timeout
-        if timeout is None:
+        """Where the bounds of a ``def`` handler stand still: what waits for a thread was not begun."""
+        hold, ready = running.hold, running.ready
+        if not running.is_bounded:
             return None
         loop = asyncio.get_running_loop()
 
         def bound() -> None:
             if self._running.get(hold) is running:
-                self._deadlines.add(hold, timeout / 1000)
+                self._bound(running)
 
         def begin() -> None:
             ready.bounded_from = self._execution.now()
             with suppress(RuntimeError):  # a loop that was closed meanwhile bounds nothing
                 loop.call_soon_threadsafe(bound)
 
-        return Turnstile(self._execution.pool_of(ready.job), lambda: self._deadlines.discard(hold), begin)
+        return Turnstile(self._execution.pool_of(ready.job), lambda: self._unbound(hold), begin)
 
     async def _gather(self, ready: Ready) -> Verdict | None:
         """The input of a step of a chain. Where it cannot be read now, the step goes back as it came."""
@@ -201,6 +229,10 @@ class Attempts:
                 return self._failed(
                     running, JobTimeoutError(f"Job {case.lease.name!r}: its timeout of {span_s:g}s passed.")
                 )
+            case Why.SILENT:
+                span_s = (case.options.heartbeat or 0) / 1000
+                said = f"it reported no progress for its heartbeat of {span_s:g}s. Call current_attempt().progress()."
+                return self._failed(running, JobTimeoutError(f"Job {case.lease.name!r}: {said}"))
             case Why.ASKED:
                 return cancel(case, self._execution.now())
             case Why.SHUTDOWN if running.ready.gather is not None:
@@ -215,8 +247,8 @@ class Attempts:
             self._deaf.discard(running)
             return
         del self._running[running.hold]
-        if self._deadlines:
-            self._deadlines.discard(running.hold)
+        if running.is_bounded:
+            self._unbound(running.hold)
         if running.why is not None:
             verdict = self._overruled(running, verdict)
         if verdict is not None:

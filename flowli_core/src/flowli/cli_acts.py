@@ -12,7 +12,7 @@ import typer
 from pydantic import TypeAdapter
 from pydantic import ValidationError as PydanticError
 
-from flowli.cli_output import emit, say
+from flowli.cli_output import emit, progress_bar, say
 from flowli.cli_reads import ErrorOption, JobOption, QueueOption, TagOption, filter_of
 from flowli.cli_target import NEGATIVE, AppOption, Json, find_runtime, refuse, with_store
 from flowli.desk import Many
@@ -115,12 +115,15 @@ def retry(
     if input is not None and (isinstance(which, JobFilter) or len(which) != 1):
         raise refuse(USAGE, "--input is for one job.")
 
-    async def act() -> Tally:
-        new = None if input is None else await _new_input(flowli, ids, input)
-        return await flowli.control.replay(which, new, rate=rate, by=by)
+    number = _confirmed(flowli, which, "Retry", yes=yes)
+    with progress_bar("retrying", number) as told:
 
-    _confirmed(flowli, which, "Retry", yes=yes)
-    _answer(with_store(flowli, act), "retried", as_json=as_json)
+        async def act() -> Tally:
+            new = None if input is None else await _new_input(flowli, ids, input)
+            return await flowli.control.replay(which, new, rate=rate, by=by, on_progress=told)
+
+        tally = with_store(flowli, act)
+    _answer(tally, "retried", as_json=as_json)
 
 
 async def _new_input(flowli: Flowli[Any], ids: list[str] | None, text: str) -> Any:
@@ -146,8 +149,10 @@ def cancel(
     """Cancel jobs that wait, and ask those that run to stop. Exit status 1 if one was over, or unknown."""
     flowli = find_runtime(app)
     which = _which(ids, state, job, queue, error, tag)
-    _confirmed(flowli, which, "Cancel", yes=yes)
-    _answer(with_store(flowli, lambda: flowli.control.cancel(which, by=by)), "cancelled", as_json=as_json)
+    number = _confirmed(flowli, which, "Cancel", yes=yes)
+    with progress_bar("cancelling", number) as told:
+        tally = with_store(flowli, lambda: flowli.control.cancel(which, by=by, on_progress=told))
+    _answer(tally, "cancelled", as_json=as_json)
 
 
 def delete(
@@ -165,8 +170,10 @@ def delete(
     """Remove jobs that wait or have ended, with all that is kept of them. Exit status 1 if one runs, or is unknown."""
     flowli = find_runtime(app)
     which = _which(ids, state, job, queue, error, tag)
-    _confirmed(flowli, which, "Delete", yes=yes)
-    _answer(with_store(flowli, lambda: flowli.control.delete(which, by=by)), "deleted", as_json=as_json)
+    number = _confirmed(flowli, which, "Delete", yes=yes)
+    with progress_bar("deleting", number) as told:
+        tally = with_store(flowli, lambda: flowli.control.delete(which, by=by, on_progress=told))
+    _answer(tally, "deleted", as_json=as_json)
 
 
 def _which(ids: list[str] | None, state: str | None, *chosen: str | None) -> Many:
@@ -180,13 +187,16 @@ def _which(ids: list[str] | None, state: str | None, *chosen: str | None) -> Man
     return filter_of(state, *chosen)
 
 
-def _confirmed(flowli: Flowli[Any], which: Many, verb: str, *, yes: bool) -> None:
-    """Nothing, if it was said or is answered that all that match are meant. Aborts otherwise."""
-    if yes or not isinstance(which, JobFilter):
-        return
+def _confirmed(flowli: Flowli[Any], which: Many, verb: str, *, yes: bool) -> int | None:
+    """How many are meant, as far as that is known, if it was said or is answered that all are. Aborts otherwise."""
+    if not isinstance(which, JobFilter):
+        return len(which)
+    if yes:
+        return None
     number = with_store(flowli, lambda: _count(flowli, which))
     shown = f"{number} or more" if number >= _MOST_COUNTED else str(number)
     typer.confirm(f"{verb} {shown} job(s) with {which}?", abort=True, err=True)
+    return number if number < _MOST_COUNTED else None
 
 
 async def _count(flowli: Flowli[Any], where: JobFilter) -> int:

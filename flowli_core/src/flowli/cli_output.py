@@ -6,7 +6,8 @@ It knows records and their form as JSON. It refuses to look anything up.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 from pydantic_core import from_json, to_json
 
+from flowli.records import Tally
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-__all__ = ["as_plain", "emit", "emit_lines", "pairs", "say", "table"]
+__all__ = ["as_plain", "emit", "emit_lines", "pairs", "progress_bar", "say", "table"]
 
 _PAYLOADS = {"input_json": "input", "meta_json": "meta", "result_json": "result"}
 _PIPED_WIDTH = 10_000
@@ -54,6 +57,21 @@ def emit_lines(values: Iterable[Any]) -> None:
 def say(text: str) -> None:
     """Prose, on stderr: stdout is for data."""
     typer.echo(text, err=True)
+
+
+@contextmanager
+def progress_bar(doing: str, total: int | None) -> Generator[Callable[[Tally], None]]:
+    """Shows how far an act on many jobs is, on stderr, where that is a screen; nothing is left of it at the end."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(doing, total=total)
+        yield lambda tally: bar.update(task, completed=tally.asked)
 
 
 # Rich is imported by what prints with it: a runner whose log is a file starts without.

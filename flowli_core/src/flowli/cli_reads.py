@@ -78,6 +78,7 @@ def _described(flowli: Flowli[Any], job: Job[Any, Any, Any, Any]) -> dict[str, A
         "priority": options.priority,
         "max_attempts": options.max_attempts,
         "timeout_ms": options.timeout,
+        "heartbeat_ms": options.heartbeat,
         "is_async": job.is_async,
         "takes_ctx": job.takes_ctx,
         "input_schema": job.input_adapter.json_schema() if job.takes_input else None,

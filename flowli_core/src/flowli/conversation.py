@@ -133,11 +133,9 @@ class Conversation:
         if self._last is None or self._last.more:
             return Millis(0)
         instants = [at for at in (self._last.next_at, self._schedule_at) if at is not None]
-        until = min(instants, default=None)
-        if until is None:
-            poll = self._terms.poll  # a tenth at random: runners that began together do not go on asking together
-            return Millis(poll + random.randrange(poll // 10 + 1))
-        return Millis(max(_SHORTEST_WAIT, min(self._terms.poll, until - self.store_now())))
+        poll = self._terms.poll  # a tenth at random: runners that began together do not go on asking together
+        longest = poll + random.randrange(poll // 10 + 1)
+        return Millis(min([longest, *(max(_SHORTEST_WAIT, at - self.store_now()) for at in instants)]))
 
     def claim(self, limit: int, *, wait: Millis = Millis(0)) -> Claim:
         """The next claim; 0 keeps house only. One that broke off is repeated: it may have leased."""

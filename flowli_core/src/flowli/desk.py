@@ -30,10 +30,13 @@ from flowli.repeat import repeat
 from flowli.schema import Unwritable, dump_json, issues_of, refuse
 from flowli.wire import Memo, encode_body, encode_memo, split_body
 
-__all__ = ["Many", "Replay", "cancel", "delete", "interval_of", "replay"]
+__all__ = ["Many", "Replay", "Told", "cancel", "delete", "interval_of", "replay"]
 
 Many: TypeAlias = list[str] | tuple[str, ...] | AbstractSet[str] | JobFilter
 """Ids, or a filter that chooses jobs."""
+
+Told: TypeAlias = Callable[[Tally], None] | None
+"""Is called with how far an act has come, after each some hundred jobs."""
 
 _AT_ONCE = 500
 _MOST_NOT_DONE = 1_000
@@ -63,26 +66,26 @@ class Replay:
         return self.input is not None or self.edit is not None
 
 
-async def cancel(core: Core, which: str | Many, by: str | None) -> Tally:
+async def cancel(core: Core, which: str | Many, by: str | None, told: Told = None) -> Tally:
     """Cancel what waits, and ask what runs to stop."""
 
     def make(one: _Found) -> Act | None:
         return Act(id=one.id, deed=Deed.CANCEL, keep_for=core.defaults.result_ttl)
 
     entry = Entry.begin("cancel", by, **_about(which))
-    return await _perform(core, which, entry, make, looks=False)
+    return await _perform(core, which, entry, make, told, looks=False)
 
 
-async def delete(core: Core, which: str | Many, by: str | None) -> Tally:
+async def delete(core: Core, which: str | Many, by: str | None, told: Told = None) -> Tally:
     """Delete what waits or has ended, as it was seen."""
 
     def make(one: _Found) -> Act | None:
         return None if one.stored is None else Act(id=one.id, deed=Deed.DELETE, seen=_seen(one.stored))
 
-    return await _perform(core, which, Entry.begin("delete", by, **_about(which)), make, looks=True)
+    return await _perform(core, which, Entry.begin("delete", by, **_about(which)), make, told, looks=True)
 
 
-async def replay(core: Core, which: str | Many, how: Replay, by: str | None) -> Tally:
+async def replay(core: Core, which: str | Many, how: Replay, by: str | None, told: Told = None) -> Tally:
     """Have what has ended run once more. With a rate, the nth job waits n intervals, in the store."""
     interval, place = interval_of(how.rate), count()
     about = {"edited": how.is_edited, "rate": how.rate}
@@ -97,7 +100,7 @@ async def replay(core: Core, which: str | Many, how: Replay, by: str | None) -> 
         memo = encode_memo(_once_more(stored, entry.id))
         return Act(id=one.id, deed=Deed.REPLAY, seen=_seen(stored), memo=memo, body=body, delay=delay)
 
-    return await _perform(core, which, entry, make, looks=True, bodies=how.is_edited)
+    return await _perform(core, which, entry, make, told, looks=True, bodies=how.is_edited)
 
 
 def _about(which: str | Many) -> dict[str, Any]:
@@ -168,7 +171,7 @@ def interval_of(rate: str | None) -> float:
 
 
 async def _perform(
-    core: Core, which: str | Many, entry: Entry, make: _Make, *, looks: bool, bodies: bool = False
+    core: Core, which: str | Many, entry: Entry, make: _Make, told: Told, *, looks: bool, bodies: bool = False
 ) -> Tally:
     """Note the act, do it in batches, and note how far it came after each."""
     driver = await core.driver(f"{entry.deed}()")
@@ -182,6 +185,8 @@ async def _perform(
         asked, done = asked + len(batch), done + len(succeeded)
         not_done += [one.id for one in batch if one.id not in succeeded]
         await keep(driver, entry.after(asked=asked, done=done, is_over=False))
+        if told is not None:
+            told(Tally(asked=asked, done=done, not_done=tuple(not_done[:_MOST_NOT_DONE])))
     await keep(driver, entry.after(asked=asked, done=done, is_over=True))
     return Tally(asked=asked, done=done, not_done=tuple(not_done[:_MOST_NOT_DONE]))
 

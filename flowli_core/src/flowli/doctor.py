@@ -8,9 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
-from flowli.driver import Ability, Driver, Examination, Fact, Finding, Millis, Overview, Severity, State
+from flowli.driver import (
+    Ability,
+    Driver,
+    Examination,
+    Fact,
+    Finding,
+    KeepsPauses,
+    Millis,
+    Overview,
+    Pause,
+    Severity,
+    State,
+)
 from flowli.durations import format_span, from_millis
 from flowli.errors import StrategyError
 from flowli.reading import read_runner
@@ -68,7 +80,8 @@ async def examine(driver: Driver, *, now: Millis | None = None) -> Checkup:
         findings, facts = list(found.findings), {"examined": True, **found.facts}
     if not any(one.code == "key-type" for one in findings):
         view = await driver.overview(now=now)
-        findings += [*_waiting(view), *await _overdue(driver, view)]
+        pauses = await cast("KeepsPauses", driver).get_pauses() if Ability.PAUSES in driver.abilities else ()
+        findings += [*_paused(pauses, view), *_waiting(view, pauses), *await _overdue(driver, view)]
     else:
         view = Overview(queues={}, schedules=0, runners=(), now=Millis(0))
     return Checkup(
@@ -87,7 +100,17 @@ def _counts(view: Overview, name: str) -> Mapping[str, int | None]:
     return counts | {"oldest_ms": view.now - queue.oldest_ready if queue.oldest_ready else None}
 
 
-def _waiting(view: Overview) -> Iterator[Finding]:
+def _paused(pauses: Sequence[Pause], view: Overview) -> Iterator[Finding]:
+    for (kind, name), since in sorted(pauses):
+        if view.now - since > _LATE:
+            message = (
+                f"the {kind} has been paused for {_span(view.now - since)}: nothing of it starts until it is resumed"
+            )
+            yield Finding("paused", Severity.WARNING, name, message)
+
+
+def _waiting(view: Overview, pauses: Sequence[Pause]) -> Iterator[Finding]:
+    paused = {what.name for what, _ in pauses if what.kind == "queue"}
     for name, queue in sorted(view.queues.items()):
         served = any(note.queues is None or name in note.queues for note in view.runners)
         if not served and (queue.queued or queue.scheduled or queue.active):
@@ -95,7 +118,7 @@ def _waiting(view: Overview) -> Iterator[Finding]:
             message = f"{unfinished} jobs are not over and no live runner serves the queue: start one"
             yield Finding("no-runner", Severity.WARNING if not queue.queued else Severity.ERROR, name, message)
         late = view.now - queue.oldest_ready if queue.oldest_ready else 0
-        if late > _LATE:
+        if late > _LATE and name not in paused:
             yield Finding("late", Severity.WARNING, name, f"its oldest job has waited {_span(late)}: add runners")
 
 

@@ -162,7 +162,7 @@ class JobCancelledError(FlowliError):
 
 
 class JobTimeoutError(FlowliError, TimeoutError):
-    """The attempt took longer than its ``timeout``."""
+    """The attempt took longer than its ``timeout``, or was silent for longer than its ``heartbeat``."""
 
     code: ClassVar[str] = "FLOWLI_TIMEOUT"
 

@@ -7,6 +7,7 @@ it lets cancellation pass.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -45,7 +46,18 @@ _NOTHING = Memo()
 class Ready:
     """A lease that this runner can execute; one with ``gather``, once `Execution.gather` has given it its input."""
 
-    __slots__ = ("_attempt", "_execution", "bounded_from", "case", "gather", "input", "job", "meta", "parents")
+    __slots__ = (
+        "_attempt",
+        "_execution",
+        "bounded_from",
+        "case",
+        "gather",
+        "heard_at",
+        "input",
+        "job",
+        "meta",
+        "parents",
+    )
 
     def __init__(self, job: Job[Any, Any, Any, Any], case: Case, input: Any, meta: Any, execution: Execution) -> None:
         self.job: Job[Any, Any, Any, Any] = job
@@ -54,6 +66,8 @@ class Ready:
         self.meta: Any = meta
         self.bounded_from: Millis = case.started_at
         """What the timeout counts from."""
+        self.heard_at: float = 0.0
+        """When it last said how far it is, or began, by `time.monotonic`."""
         self._execution = execution
         self._attempt: Attempt | None = None
         self.gather: Gather | None = None
@@ -76,6 +90,7 @@ class Ready:
 
     def report(self, note: bytes) -> None:
         """Say how far the handler is, from any thread."""
+        self.heard_at = time.monotonic()
         lease = self.case.lease
         self._execution.report(Hold(lease.queue, lease.id, lease.token), note)
 
@@ -238,8 +253,9 @@ class Execution:
 def _read_head(head: bytes) -> Head:
     read = decode_head(head)
     options = read.options
-    spans = (options.timeout or 0, options.result_ttl, options.failed_ttl, options.unknown_ttl, options.expires_in or 0)
-    if not _are_counts(options.max_attempts, options.max_deliveries, *spans, below=_LONGEST + 1):
+    bounds = (options.timeout or 0, options.heartbeat or 0, options.expires_in or 0)
+    kept = (options.result_ttl, options.failed_ttl, options.unknown_ttl)
+    if not _are_counts(options.max_attempts, options.max_deliveries, *bounds, *kept, below=_LONGEST + 1):
         raise Unreadable("its head is damaged")
     return read
 

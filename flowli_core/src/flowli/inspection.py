@@ -14,7 +14,7 @@ from flowli import desk
 from flowli.audit import Act as Entry
 from flowli.audit import keep, read_act
 from flowli.core import Core
-from flowli.desk import Many, Replay
+from flowli.desk import Many, Replay, Told
 from flowli.driver import Ability, Audits, State
 from flowli.errors import StrategyError, ValidationError
 from flowli.explaining import Explanation, explain
@@ -163,7 +163,8 @@ class Control:
     """Acts on what is persisted, each recorded with who and when (``flowli.inspect.get_acts()``).
 
     Jobs are named by an id, by several in a list, tuple or set, or by a `JobFilter`. One id is answered True or False,
-    more by a `Tally`. ``by`` says who acts; without it, the user of this process does.
+    more by a `Tally`. ``by`` says who acts; without it, the user of this process does. ``on_progress`` is called with
+    the `Tally` so far, after each some hundred jobs.
     """
 
     __slots__ = ("_core",)
@@ -174,10 +175,10 @@ class Control:
     @overload
     async def cancel(self, which: str, /, *, by: str | None = None) -> bool: ...
     @overload
-    async def cancel(self, which: Many, /, *, by: str | None = None) -> Tally: ...
-    async def cancel(self, which: str | Many, /, *, by: str | None = None) -> bool | Tally:
+    async def cancel(self, which: Many, /, *, by: str | None = None, on_progress: Told = None) -> Tally: ...
+    async def cancel(self, which: str | Many, /, *, by: str | None = None, on_progress: Told = None) -> bool | Tally:
         """Cancel what waits, at once, and ask what runs to stop. Not done if a job is over, or unknown."""
-        return _answer(which, await desk.cancel(self._core, which, by))
+        return _answer(which, await desk.cancel(self._core, which, by, on_progress))
 
     @overload
     async def replay(
@@ -200,6 +201,7 @@ class Control:
         edit: Callable[[Any], object] | None = None,
         rate: str | None = None,
         by: str | None = None,
+        on_progress: Told = None,
     ) -> Tally: ...
     async def replay(
         self,
@@ -210,6 +212,7 @@ class Control:
         edit: Callable[[Any], object] | None = None,
         rate: str | None = None,
         by: str | None = None,
+        on_progress: Told = None,
     ) -> bool | Tally:
         """Have what failed, was cancelled or completed run once more, under its id. Not done if it waits or runs.
 
@@ -217,23 +220,30 @@ class Control:
         call (ValidationError). ``rate`` (``"10/s"``) spreads the jobs over time: those that have to wait are scheduled
         in the store. Failures count from 0 again, attempts go on.
         """
-        return _answer(which, await desk.replay(self._core, which, Replay(input=input, edit=edit, rate=rate), by))
+        how = Replay(input=input, edit=edit, rate=rate)
+        return _answer(which, await desk.replay(self._core, which, how, by, on_progress))
 
     @overload
     async def delete(self, which: str, /, *, by: str | None = None) -> bool: ...
     @overload
-    async def delete(self, which: Many, /, *, by: str | None = None) -> Tally: ...
+    async def delete(self, which: Many, /, *, by: str | None = None, on_progress: Told = None) -> Tally: ...
     @overload
     async def delete(self, /, *, schedule: str, by: str | None = None) -> bool: ...
     async def delete(
-        self, which: str | Many | None = None, /, *, schedule: str | None = None, by: str | None = None
+        self,
+        which: str | Many | None = None,
+        /,
+        *,
+        schedule: str | None = None,
+        by: str | None = None,
+        on_progress: Told = None,
     ) -> bool | Tally:
         """Remove jobs that wait or have ended, with all that is kept of them; what runs stays. A filter purges.
 
         Or remove a schedule; jobs that it made go on. Not done if unknown.
         """
         if which is not None:
-            return _answer(which, await desk.delete(self._core, which, by))
+            return _answer(which, await desk.delete(self._core, which, by, on_progress))
         if schedule is None:
             raise ValidationError("delete() takes an id, several, a JobFilter, or schedule=.")
         key = check_id(schedule)

@@ -43,6 +43,8 @@ class CallOptions(TypedDict, total=False):
     backoff: Backoff
     timeout: Span
     """Of one attempt."""
+    heartbeat: Span
+    """How long an attempt may go on without a report of its progress."""
     result_ttl: Span
     """How long a completed job is kept; ``"0s"`` keeps nothing."""
     unique: Unique | None
@@ -58,6 +60,7 @@ class JobOptions(TypedDict, total=False):
     max_attempts: int
     backoff: Backoff
     timeout: Span | None
+    heartbeat: Span | None
     queue: str
     priority: int
     max_deliveries: int
@@ -81,6 +84,8 @@ class Defaults:
     """The wait before a retry."""
     timeout: Span | None = None
     """Of one attempt; None for no bound."""
+    heartbeat: Span | None = None
+    """How long an attempt may go on without a report of its progress; None for ever."""
     queue: str = "default"
     priority: int = 0
     """0 to 9, greater first."""
@@ -118,6 +123,7 @@ class Options(NamedTuple):
     max_attempts: int
     backoff: Backoff
     timeout: Millis | None
+    heartbeat: Millis | None
     queue: str
     priority: int
     max_deliveries: int
@@ -135,6 +141,7 @@ BUILT_IN = Options(
     max_attempts=1,
     backoff=Backoff(),
     timeout=None,
+    heartbeat=None,
     queue="default",
     priority=0,
     max_deliveries=5,
@@ -218,6 +225,7 @@ _CHECKS: dict[str, Any] = {
     "max_attempts": _integer(1, _MOST_ATTEMPTS),
     "backoff": _backoff,
     "timeout": _bound,
+    "heartbeat": _bound,
     "queue": _queue,
     "priority": _integer(0, _MOST_PRIORITY),
     "max_deliveries": _integer(1, _MOST_ATTEMPTS),

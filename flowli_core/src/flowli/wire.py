@@ -93,6 +93,7 @@ _OPTION_KEYS = {
     "max_attempts": "a",
     "backoff": "b",
     "timeout": "t",
+    "heartbeat": "h",
     "max_deliveries": "d",
     "result_ttl": "r",
     "failed_ttl": "f",
@@ -138,7 +139,7 @@ def decode_head(head: bytes) -> Head:
         return Head()
     found = _object(head[1:], "head")
     try:
-        _of_kind(found, "atdrfuecn", int)
+        _of_kind(found, "athdrfuecn", int)
         _of_kind(found, "skR", str)
         given: dict[str, Any] = {_OPTION_NAMES[key]: value for key, value in found.items() if key in _OPTION_NAMES}
         if "backoff" in given:

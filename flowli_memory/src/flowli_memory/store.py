@@ -178,6 +178,7 @@ class Store:
         self.throttle.unpark(job)
         if job.unique is not None:
             self.keys.release(job.unique, job.id, unused=unused)
+            job.unique = None  # a replay of it holds nothing
         if self.reports:
             self.reports.pop(job.id, None)
         job.asked = False
@@ -322,6 +323,8 @@ class Store:
             instant = Millis(min(instant, hold.end))
         if unique.on_conflict is OnConflict.RESCHEDULE:
             return self._wait(job, instant, now, ready, due)._replace(disposition=Disposition.RESCHEDULED)
+        if job.unique is not None and job.unique.key != unique.key:
+            self.keys.release(job.unique, job.id, unused=True)
         self.keys.take(unique, hold.id, now, hold.first)
         self._let_go(hold.id, now)
         placed = self._place(new._replace(id=hold.id, due=instant), now, ready, due)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from flowli.driver import State
+from flowli.driver import Millis, OnConflict, State, UniqueKey, Until
 from flowli_conformance.model.machine import DriverMachine
 from flowli_conformance.model.steps import Ending, Firing, Wish
 
@@ -84,13 +84,35 @@ def _two_leases_of_one_job_settled_in_one_call(state: DriverMachine) -> None:
     state.settle(endings=[Ending(1, State.QUEUED), Ending(0)])
 
 
+def _a_replay_that_holds_a_key_again(state: DriverMachine) -> None:
+    key = UniqueKey("key", Until.LAPSED, OnConflict.KEEP, Millis(60_000))
+    state.enqueue(wishes=[Wish("a", unique=key)], has_turn=False)
+    state.claim(runner="one", queues=None, limit=10, lease_for=1_000)
+    state.settle(endings=[Ending(0, State.FAILED, keep_for=60_000)])
+    state.replay(ids=["a"], ahead=0, edits=False, delay=0)
+    state.cancel(ids=["a"], has_memo=False, keep_for=60_000)
+    state.enqueue(wishes=[Wish("b", unique=key)], has_turn=False)
+
+
+def _a_key_of_a_job_that_was_replaced_under_another(state: DriverMachine) -> None:
+    lapsing = UniqueKey("key", Until.LAPSED, OnConflict.REPLACE, Millis(60_000))
+    state.enqueue(wishes=[Wish("a", unique=lapsing)], has_turn=False)
+    state.claim(runner="one", queues=None, limit=10, lease_for=1_000)
+    state.settle(endings=[Ending(0)])
+    state.enqueue(wishes=[Wish("a", unique=UniqueKey("other"))], has_turn=False)
+    state.enqueue(wishes=[Wish("b", unique=lapsing)], has_turn=False)
+    state.enqueue(wishes=[Wish("c", unique=UniqueKey("other"))], has_turn=False)
+
+
 KEPT: Mapping[str, Callable[[DriverMachine], None]] = {
+    "a key of a job that was replaced under another": _a_key_of_a_job_that_was_replaced_under_another,
     "a lapse that is forgotten": _a_lapse_that_is_forgotten,
     "a late settlement of a job whose id returned": _a_late_settlement_of_a_job_whose_id_returned,
     "a place that was given up": _a_place_that_was_given_up,
     "a purge of what was replayed": _a_purge_of_what_was_replayed,
     "a repeat that takes what came later": _a_repeat_that_takes_what_came_later,
     "an id that comes back at once": _an_id_that_comes_back_at_once,
+    "a replay that holds a key again": _a_replay_that_holds_a_key_again,
     "a schedule that fires twice": _a_schedule_that_fires_twice,
     "a schedule that returns under the version that it had": _a_schedule_that_returns,
     "two leases of one job settled in one call": _two_leases_of_one_job_settled_in_one_call,

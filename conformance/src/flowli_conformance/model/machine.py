@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from flowli.driver import (
+    Ability,
     Act,
     Change,
     Claim,
@@ -72,7 +73,10 @@ class DriverMachine(RuleBasedStateMachine):
         return self._numbers
 
     def _new(self, wishes: Sequence[Wish]) -> list[NewJob]:
-        return [wish.new(self._session.now, self._next()) for wish in wishes]
+        """Without what the driver does not declare."""
+        is_able = Ability.UNIQUE in self._session.abilities
+        able = [wish if is_able else wish._replace(unique=None) for wish in wishes]
+        return [wish.new(self._session.now, self._next()) for wish in able]
 
     def _lease(self, which: int) -> Lease:
         return self._leases[-1 - which % len(self._leases)][1]
@@ -87,7 +91,7 @@ class DriverMachine(RuleBasedStateMachine):
     def _is_fresh(self, at: int) -> bool:
         return self._session.now - at < _REMEMBERED
 
-    @rule(wishes=draws.wishes, has_turn=st.booleans())
+    @rule(wishes=draws.wishes | draws.keyed, has_turn=st.booleans())
     def enqueue(self, wishes: list[Wish], has_turn: bool) -> None:
         jobs = self._new(wishes)
         turn = Turn("producer", self._next()) if has_turn else None

@@ -21,6 +21,7 @@ from flowli.driver import (
     Lease,
     Millis,
     NewJob,
+    OnConflict,
     QueueView,
     Recovered,
     Renewal,
@@ -29,9 +30,13 @@ from flowli.driver import (
     State,
     StoredJob,
     StoredSchedule,
+    UniqueKey,
+    Until,
 )
 
 __all__ = ["Job", "Reference"]
+
+_WAITING = (State.SCHEDULED, State.QUEUED)
 
 
 @dataclass
@@ -50,6 +55,8 @@ class Job:
     """An operator came after the last settlement."""
     settled: set[int] = field(default_factory=set[int])
     """The tokens under which something was written."""
+    unique: UniqueKey | None = None
+    """Under which it was made, until it is over: a replay holds nothing."""
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -78,6 +85,16 @@ class Job:
         return Lease(new.id, new.queue, new.name, 0, self.deliveries, Millis(self.due), new.head, new.body, self.memo)
 
 
+@dataclass(frozen=True)
+class _Hold:
+    """A unique key that is held. ``end``, if there is one, counts from ``first``, when the job was first asked for."""
+
+    id: str
+    until: Until
+    first: int
+    end: int | None
+
+
 class Reference:
     """All records and schedules of one store, at one instant."""
 
@@ -86,6 +103,7 @@ class Reference:
         self.jobs: dict[str, Job] = {}
         self.schedules: dict[str, StoredSchedule] = {}
         self._versions: dict[str, int] = {}
+        self._holds: dict[str, _Hold] = {}
         self.tokens: dict[str, int] = {}
         """The last token of each id, over all jobs that had it."""
 
@@ -93,19 +111,64 @@ class Reference:
         """What has expired is gone; nothing else happens by itself."""
         self.now = Millis(self.now + span)
         self.jobs = {id: job for id, job in self.jobs.items() if not job.state.is_terminal or job.due > self.now}
+        self._holds = {key: hold for key, hold in self._holds.items() if hold.end is None or hold.end > self.now}
 
     def enqueue(self, jobs: Sequence[NewJob]) -> list[Enqueued]:
         return [self._enqueue(new) for new in jobs]
 
     def _enqueue(self, new: NewJob) -> Enqueued:
-        known = self.jobs.get(new.id)
-        if known is not None:
-            waits = known.state in (State.SCHEDULED, State.QUEUED)
-            return Enqueued(Disposition.EXISTING, new.id, known.state, Millis(known.due if waits else 0))
-        due = new.due if new.due is not None else self.now + (new.delay or 0)
-        state, due = (State.SCHEDULED, due) if due > self.now else (State.QUEUED, self.now)
-        self.jobs[new.id] = Job(new, state, due)
-        return Enqueued(Disposition.CREATED, new.id, state, Millis(due))
+        if new.id in self.jobs:
+            return self._existing(new.id)
+        unique = new.bonds.unique if new.bonds else None
+        if unique is not None:
+            hold = self._holds.get(unique.key)
+            if hold is not None:
+                return self._meet(new, unique, hold)
+            self._hold(unique, new.id, self.now)
+        return self._make(new, self._instant(new))
+
+    def _existing(self, id: str) -> Enqueued:
+        job = self.jobs.get(id)
+        if job is None:  # its key has outlived it
+            return Enqueued(Disposition.EXISTING, id, None, Millis(0))
+        return Enqueued(Disposition.EXISTING, id, job.state, Millis(job.due if job.state in _WAITING else 0))
+
+    def _instant(self, new: NewJob) -> int:
+        return new.due if new.due is not None else self.now + (new.delay or 0)
+
+    def _make(self, new: NewJob, due: int) -> Enqueued:
+        self.jobs[new.id] = job = Job(new, State.QUEUED, due, unique=new.bonds.unique if new.bonds else None)
+        return self._wait(job, due, Disposition.CREATED)
+
+    def _wait(self, job: Job, due: int, said: Disposition) -> Enqueued:
+        job.state, job.due = (State.SCHEDULED, due) if due > self.now else (State.QUEUED, self.now)
+        return Enqueued(said, job.new.id, job.state, Millis(job.due))
+
+    def _hold(self, unique: UniqueKey, id: str, first: int) -> None:
+        end = None if unique.within is None else first + unique.within
+        if end is None or end > self.now:
+            self._holds[unique.key] = _Hold(id, unique.until, first, end)
+        else:
+            self._holds.pop(unique.key, None)
+
+    def _meet(self, new: NewJob, unique: UniqueKey, hold: _Hold) -> Enqueued:
+        """What becomes of a request for a key that is held: a job that waits is moved or replaced, if it shall be."""
+        job = self.jobs.get(hold.id)
+        if job is None or unique.on_conflict is OnConflict.KEEP or job.state not in _WAITING:
+            return self._existing(hold.id)
+        due = self._instant(new) if hold.end is None else min(self._instant(new), hold.end)
+        if unique.on_conflict is OnConflict.RESCHEDULE:
+            return self._wait(job, due, Disposition.RESCHEDULED)
+        if job.unique is not None and job.unique.key != unique.key:
+            self._free(job, *Until)
+        self._hold(unique, hold.id, hold.first)
+        return self._make(new._replace(id=hold.id), due)._replace(disposition=Disposition.REPLACED)
+
+    def _free(self, job: Job, *ways: Until) -> None:
+        """The job holds its key no more, if that is held in one of these ways."""
+        hold = self._holds.get(job.unique.key) if job.unique else None
+        if job.unique is not None and hold is not None and hold.id == job.new.id and hold.until in ways:
+            del self._holds[job.unique.key]
 
     def settle(self, settlement: Settlement) -> set[Settled]:
         """The answers that are allowed."""
@@ -124,6 +187,7 @@ class Reference:
         job.state, job.memo = settlement.state, settlement.memo
         job.settled.add(settlement.token)
         if job.state.is_terminal:
+            self._free(job, Until.STARTED, Until.SETTLED)
             self._end(job, settlement.keep_for)
         elif job.state is State.QUEUED:
             job.due = 0
@@ -131,7 +195,7 @@ class Reference:
             job.due = settlement.due if settlement.due is not None else self.now + (settlement.delay or 0)
 
     def _end(self, job: Job, keep_for: int) -> None:
-        job.due = self.now + keep_for
+        job.due, job.unique = self.now + keep_for, None
         if keep_for <= 0:
             del self.jobs[job.new.id]
 
@@ -165,6 +229,7 @@ class Reference:
         assert lease._replace(token=0) == job.leased(), "a lease holds what the job is"
         assert lease.token > self.tokens.get(lease.id, 0), "tokens grow with each lease of an id"
         job.state, job.due, job.token = State.ACTIVE, until, lease.token
+        self._free(job, Until.STARTED)
         self.tokens[lease.id] = lease.token
 
     def holds(self, hold: Hold) -> Job | None:
@@ -193,7 +258,7 @@ class Reference:
                 return self._delete(job, act)
 
     def _replay(self, job: Job, act: Act) -> Acted:
-        found, waits = job.state, job.state in (State.SCHEDULED, State.QUEUED)
+        found, waits = job.state, job.state in _WAITING
         if not found.is_terminal:
             return Acted(found, done=waits and act.memo is not None and job.memo == act.memo)
         if act.seen not in (None, (found, job.token)):
@@ -208,6 +273,7 @@ class Reference:
         found = job.state
         if found is State.ACTIVE or act.seen not in (None, (found, job.token)):
             return Acted(found, done=False)
+        self._free(job, *Until)
         del self.jobs[act.id]
         return Acted(found, done=True)
 
@@ -217,6 +283,7 @@ class Reference:
             job.is_asked = True
         if found.is_terminal or found is State.ACTIVE:
             return Acted(found, done=False)
+        self._free(job, *Until)
         job.state, job.was_operated = State.CANCELLED, True
         job.memo = job.memo if act.memo is None else act.memo
         self._end(job, act.keep_for)
@@ -252,6 +319,7 @@ class Reference:
     def next_change(self) -> int | None:
         """The next instant at which something is due, ends or expires."""
         instants = [job.due for job in self.jobs.values() if job.state is not State.QUEUED]
+        instants += [hold.end for hold in self._holds.values() if hold.end is not None]
         return min((at for at in instants if at > self.now), default=None)
 
     def next_firing(self) -> int | None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from flowli.driver import (
+    Ability,
     Act,
     Change,
     Claim,
@@ -57,6 +59,11 @@ class Session:
     @property
     def now(self) -> Millis:
         return self.reference.now
+
+    @property
+    def abilities(self) -> AbstractSet[Ability]:
+        """That the driver declares."""
+        return self._driver.abilities
 
     @property
     def _driver(self) -> Driver:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from flowli.driver import Millis, NewJob, Settlement, State
+from flowli.driver import Bonds, Millis, NewJob, OnConflict, Settlement, State, UniqueKey, Until
 
 __all__ = ["IDS", "KEYS", "QUEUES", "RUNNERS", "Ending", "Firing", "Wish", "draws"]
 
@@ -29,12 +29,15 @@ class Wish(NamedTuple):
     priority: int = 0
     due: int | None = None
     delay: int | None = None
+    unique: UniqueKey | None = None
 
     def new(self, now: int, number: int) -> NewJob:
         """``number`` makes a body of its own, so that a replaced record shows. It is no text."""
         due = None if self.due is None else Millis(now + self.due)
         delay = None if self.delay is None else Millis(self.delay)
-        return NewJob(self.id, self.queue, "send", b"head", b"\xff\x00\r\n%d" % number, self.priority, due, delay)
+        bonds = None if self.unique is None else Bonds(unique=self.unique)
+        body = b"\xff\x00\r\n%d" % number
+        return NewJob(self.id, self.queue, "send", b"head", body, self.priority, due, delay, bonds)
 
 
 class Ending(NamedTuple):
@@ -84,6 +87,7 @@ class _Draws:
         self.queues = st.none() | self.some_queues
         self.limits = st.sampled_from((10, 1, 2, 0))
         self.wishes = self._wishes()
+        self.keyed = self._keyed()
         self.endings = self._endings()
         self.firings = self._firings()
 
@@ -91,10 +95,22 @@ class _Draws:
     def _wishes(self) -> st.SearchStrategy[list[Wish]]:
         none: st.SearchStrategy[None] = st.none()
         queues, priorities = st.sampled_from(QUEUES), st.sampled_from((0, 0, 5, 9))
-        at_once = st.builds(Wish, self.ids, queues, priorities, none, none)
-        due = st.builds(Wish, self.ids, queues, priorities, self.offsets, none)
-        delayed = st.builds(Wish, self.ids, queues, priorities, none, self.delays)
+        at_once = st.builds(Wish, self.ids, queues, priorities, none, none, none)
+        due = st.builds(Wish, self.ids, queues, priorities, self.offsets, none, none)
+        delayed = st.builds(Wish, self.ids, queues, priorities, none, self.delays, none)
         return st.lists(at_once | due | delayed, min_size=1, max_size=4)
+
+    def _keyed(self) -> st.SearchStrategy[list[Wish]]:
+        """Wishes of which most have one of two unique keys."""
+        spans = st.sampled_from((1, 1_000, 60_000)).map(Millis)
+        until, on_conflict = st.sampled_from((Until.SETTLED, Until.STARTED)), st.sampled_from(OnConflict)
+        keys = st.sampled_from(("key", "other"))
+        bounded = st.builds(UniqueKey, keys, until, on_conflict, st.none() | spans)
+        lapsing = st.builds(UniqueKey, keys, st.just(Until.LAPSED), on_conflict, spans)
+        none: st.SearchStrategy[None] = st.none()
+        queues, priorities, delays = st.sampled_from(QUEUES), st.sampled_from((0, 0, 5)), none | self.delays
+        uniques = bounded | lapsing | bounded | none
+        return st.lists(st.builds(Wish, self.ids, queues, priorities, none, delays, uniques), min_size=1, max_size=3)
 
     def _endings(self) -> st.SearchStrategy[Ending]:
         none: st.SearchStrategy[None] = st.none()
@@ -107,7 +123,7 @@ class _Draws:
 
     def _firings(self) -> st.SearchStrategy[Firing]:
         ahead, deletes = st.sampled_from((0, 0, 0, 1, -1)), st.sampled_from((False, False, True))
-        jobs = st.just(()) | self.wishes.map(tuple)
+        jobs = st.just(()) | self.wishes.map(tuple) | self._keyed().map(tuple)
         return st.builds(Firing, st.sampled_from(KEYS), ahead, st.none() | self.offsets, deletes, jobs)
 
 

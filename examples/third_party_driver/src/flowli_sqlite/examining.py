@@ -23,7 +23,7 @@ SELECT id, state FROM jobs WHERE state NOT IN ({", ".join(repr(state.value) for 
 _NO_TOKEN = "SELECT id FROM jobs WHERE state = 'active' AND (token < 1 OR token IS settled) LIMIT ?"
 _HELD = "SELECT count(*) FROM keys WHERE ends IS NULL OR ends > ?"
 _LEAKED = f"""
-SELECT key FROM keys WHERE until <> 'lapsed' AND id NOT IN (
+SELECT key FROM keys WHERE until NOT IN ('lapsed', 'spent') AND id NOT IN (
     SELECT id FROM jobs WHERE state IN ({", ".join(repr(state.value) for state in State if not state.is_terminal)})
 ) LIMIT ?
 """

@@ -49,5 +49,6 @@ def meet(db: sqlite3.Connection, now: Millis, job: NewJob, unique: UniqueKey, du
         return Enqueued(Disposition.RESCHEDULED, id, state, due)
     row = (job.queue, job.name, state.value, -job.priority, due, job.head, job.body, id)
     db.execute(_REPLACE, row)
+    db.execute("DELETE FROM keys WHERE id = ? AND until <> 'spent'", (id,))
     take(db, now, unique, id, first)
     return Enqueued(Disposition.REPLACED, id, state, due)

@@ -52,7 +52,7 @@ END;
 CREATE TABLE IF NOT EXISTS keys (
     key TEXT PRIMARY KEY,
     id TEXT NOT NULL,
-    until TEXT NOT NULL,                 -- started, settled or lapsed
+    until TEXT NOT NULL,                 -- started, settled or lapsed; spent: the job is over, the span is not
     first INTEGER NOT NULL,              -- when the job was first asked for
     ends INTEGER                         -- when the key is free in any case
 ) WITHOUT ROWID;
@@ -66,12 +66,14 @@ END;
 
 CREATE TRIGGER IF NOT EXISTS job_ends AFTER UPDATE OF state ON jobs
 WHEN new.state IN ('completed', 'failed', 'cancelled') BEGIN
-    DELETE FROM keys WHERE id = new.id AND (until <> 'lapsed' OR old.state <> 'active');
+    DELETE FROM keys WHERE id = new.id AND (until IN ('started', 'settled') OR until = 'lapsed' AND old.state <> 'active');
+    UPDATE keys SET until = 'spent' WHERE id = new.id AND until = 'lapsed';
 END;
 
 CREATE TRIGGER IF NOT EXISTS job_leaves AFTER DELETE ON jobs
 WHEN old.state NOT IN ('completed', 'failed', 'cancelled') BEGIN
-    DELETE FROM keys WHERE id = old.id AND (until <> 'lapsed' OR old.state <> 'active');
+    DELETE FROM keys WHERE id = old.id AND (until IN ('started', 'settled') OR until = 'lapsed' AND old.state <> 'active');
+    UPDATE keys SET until = 'spent' WHERE id = old.id AND until = 'lapsed';
 END;
 
 -- The answer to the last call of each sender, so that a call whose reply was lost can be repeated.

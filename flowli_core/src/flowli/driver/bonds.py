@@ -27,7 +27,8 @@ class Until(StrEnum):
     SETTLED = "settled"
     """Until it is over."""
     LAPSED = "lapsed"
-    """For the span alone, whatever becomes of it; only its cancellation while it waits frees the key sooner."""
+    """For the span alone, whatever becomes of it; only its cancellation or deletion while it waits, before it was ever
+    over, frees the key sooner."""
 
 
 class OnConflict(StrEnum):

@@ -98,10 +98,13 @@ local function binder(place, now)
     return 'Q', now
   end
 
-  local function replace(b, id, record)
+  -- `key` is that under which it is replaced: one of its own that is another is free.
+  local function replace(b, id, record, key)
     local queue = queue_of(record)
     leave(queue, place[queue], id)
-    local parents = field_of(redis.call('HGET', BOND, id) or '', 'a')
+    local bonds = redis.call('HGET', BOND, id) or ''
+    local parents, _, _, _, own = field_of(bonds, 'a'), unique_of(bonds)
+    if own and own ~= key then free_key(id, own) end
     if parents then let_go(id, parents) end
     for _, key in ipairs({STATE, CRASH, MORE, ASKED}) do redis.call('HDEL', key, id) end
     return make(b, id, false)
@@ -121,7 +124,7 @@ local function binder(place, now)
     end
     hold(key, way, tonumber(first), span, id)
     ARGV[b + 1] = string.format('%.0f', due)
-    letter, instant = replace(b, id, record)
+    letter, instant = replace(b, id, record, key)
     return 'p', letter, instant, id
   end
 

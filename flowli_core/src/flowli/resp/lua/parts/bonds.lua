@@ -22,13 +22,17 @@ local function has_needs_alone(bonds)
   return size and from + size - 1 == #bonds
 end
 
-local function free(id, bonds, unused)
-  local way, _, _, key = unique_of(bonds)
-  local held = key and (unused or way ~= 'L') and redis.call('HGET', UNIQ, key)
+local function free_key(id, key)
+  local held = redis.call('HGET', UNIQ, key)
   if held and select(4, hold_of(held)) == id then
     redis.call('HDEL', UNIQ, key)
     redis.call('ZREM', LAPSE, key)
   end
+end
+
+local function free(id, bonds, unused)
+  local way, _, _, key = unique_of(bonds)
+  if key and (unused or way ~= 'L') then free_key(id, key) end
   local parents = field_of(bonds, 'a')
   if parents then let_go(id, parents) end
 end
