@@ -75,6 +75,17 @@ async def test_the_shorter_of_both_bounds_ends_it(timeout: str, heartbeat: str, 
         await handle.result(timeout=0)
 
 
+async def test_under_run_nobody_listens_so_silence_is_no_failure() -> None:
+    @job(name="patient", heartbeat="5ms")
+    async def patient() -> str:
+        over = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.05, over.set)
+        await over.wait()
+        return "done"
+
+    assert await runtime(patient).use(patient).run() == "done"
+
+
 async def test_it_is_an_option_like_the_others() -> None:
     made = job(name="made", heartbeat=None)(for_ever)
     plain = job(name="plain")(for_ever)

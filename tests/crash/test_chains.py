@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -17,7 +17,7 @@ import pytest
 from flowli.driver import State
 from tests.crash.chain_app import Steps, enqueue, expected, ids_of, run
 from tests.crash.drivers import DRIVERS
-from tests.crash.killing import live_until
+from tests.crash.enumerating import cut_at_each, kill_at_each
 from tests.crash.ledger import Ledger
 from tests.crash.residue import check_residue
 from tests.support.proxy import ChaosProxy
@@ -87,17 +87,12 @@ async def test_a_cut_at_any_request_is_repaired(
     cut: Callable[[int], Fault],
     record_property: Callable[[str, object], None],
 ) -> None:
-    number = 0
-    for number in count(1):
-        chains, fault = make(kind, 3), cut(number)
-        try:
-            await chains.live(partial(proxy.set, fault))
-            await chains.heal()
-        except Exception as exc:
-            exc.add_note(f"at request {number}: {proxy.seen(number)}")
-            raise
-        if not fault.happened.is_set():
-            break
+    async def live(fault: Fault) -> None:
+        chains = make(kind, 3)
+        await chains.live(partial(proxy.set, fault))
+        await chains.heal()
+
+    number = await cut_at_each(proxy, cut, live)
     record_property("requests", number - 1)
     assert number > _FEWEST
 
@@ -113,19 +108,16 @@ async def test_a_kill_of_the_only_runner_at_any_request_is_repaired(
     hold: Callable[[int], Hold],
     record_property: Callable[[str, object], None],
 ) -> None:
-    number = 0
-    for number in count(1, _EVERY):
-        chains, fault = make(kind, size), hold(number)
-        proxy.set(fault)
-        killed = await live_until(chains.command, fault)
-        try:
+    def begin() -> tuple[Sequence[str], Callable[[], Awaitable[None]]]:
+        chains = make(kind, size)
+
+        async def heal() -> None:
             await chains.heal()
-        except Exception as exc:
-            exc.add_note(f"killed at request {number}: {proxy.seen(number)}")
-            raise
-        started = chains.ledger.started
-        assert max(started.values(), default=0) <= 3, "a step is executed again only where its runner was lost"
-        if not killed:
-            break
+            most = max(chains.ledger.started.values(), default=0)
+            assert most <= 3, "a step is executed again only where its runner was lost"
+
+        return chains.command, heal
+
+    number = await kill_at_each(proxy, hold, _EVERY, begin)
     record_property("requests", len(range(1, number, _EVERY)))
     assert number > _FEWEST

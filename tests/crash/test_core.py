@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from itertools import count
 from uuid import uuid4
 
 import pytest
@@ -13,6 +12,7 @@ from flowli import JobCancelledError, JobFailedError, Runner
 from flowli.driver import Driver
 from tests.crash.app import Errands, starts
 from tests.crash.drivers import DRIVERS
+from tests.crash.enumerating import cut_at_each
 from tests.support.polling import eventually
 from tests.support.proxy import ChaosProxy
 from tests.support.trouble import CutAfter, CutBefore, Fault
@@ -58,16 +58,10 @@ async def _live(driver: Driver, begin: Callable[[], None]) -> None:
 async def test_a_cut_at_any_request_is_invisible(
     proxy: ChaosProxy, kind: str, cut: Callable[[int], Fault], record_property: Callable[[str, object], None]
 ) -> None:
-    number = 0
-    for number in count(1):
-        fault = cut(number)
+    async def live(fault: Fault) -> None:
         starts.clear()
-        try:
-            await _live(DRIVERS[kind](proxy.url, uuid4().hex), partial(proxy.set, fault))
-        except Exception as exc:
-            exc.add_note(f"at request {number}: {proxy.seen(number)}")
-            raise
-        if not fault.happened.is_set():
-            break
+        await _live(DRIVERS[kind](proxy.url, uuid4().hex), partial(proxy.set, fault))
+
+    number = await cut_at_each(proxy, cut, live)
     record_property("requests", number - 1)
     assert number > _FEWEST

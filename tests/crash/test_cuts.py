@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from itertools import count
 
 import pytest
 
 from tests.crash.drivers import DRIVERS
+from tests.crash.enumerating import cut_at_each
 from tests.crash.scene import Crash, Scene
 from tests.support.trouble import CutAfter, CutBefore, Fault, HoldAfter
 
@@ -41,17 +41,11 @@ async def test_a_life_without_a_crash_passes_every_check(scene: Scene, kind: str
 async def test_a_cut_at_any_request_is_repaired(
     scene: Scene, kind: str, cut: Callable[[int], Fault], record_property: Callable[[str, object], None]
 ) -> None:
-    number = 0
-    for number in count(1):
-        fault = cut(number)
+    async def live(fault: Fault) -> None:
         scene.proxy.set(fault)
-        try:
-            await _live_and_check(scene.crash(kind))
-        except Exception as exc:
-            exc.add_note(f"at request {number}: {scene.proxy.seen(number)}")
-            raise
-        if not fault.happened.is_set():
-            break
+        await _live_and_check(scene.crash(kind))
+
+    number = await cut_at_each(scene.proxy, cut, live)
     record_property("requests", number - 1)
     assert number > _FEWEST
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest
 from flowli.records import JobRecord, State
 from tests.crash.desk_app import EDITED, IDS, Desk, enqueue, execute, purge, replay
 from tests.crash.drivers import DRIVERS
-from tests.crash.killing import live_until
+from tests.crash.enumerating import cut_at_each, kill_at_each
 from tests.crash.ledger import Ledger
 from tests.crash.residue import check_residue
 from tests.support.proxy import ChaosProxy
@@ -109,17 +109,12 @@ async def test_a_cut_at_any_request_is_repaired(
     cut: Callable[[int], Fault],
     record_property: Callable[[str, object], None],
 ) -> None:
-    number = 0
-    for number in count(1):
-        work, fault = make(kind), cut(number)
-        try:
-            await work.live(partial(proxy.set, fault))
-            await work.check_residue()
-        except Exception as exc:
-            exc.add_note(f"at request {number}: {proxy.seen(number)}")
-            raise
-        if not fault.happened.is_set():
-            break
+    async def live(fault: Fault) -> None:
+        work = make(kind)
+        await work.live(partial(proxy.set, fault))
+        await work.check_residue()
+
+    number = await cut_at_each(proxy, cut, live)
     record_property("requests", number - 1)
     assert number > _FEWEST
 
@@ -133,17 +128,10 @@ async def test_a_kill_at_any_request_is_repaired(
     hold: Callable[[int], Hold],
     record_property: Callable[[str, object], None],
 ) -> None:
-    number = 0
-    for number in count(1, _EVERY):
-        work, fault = make(kind), hold(number)
-        proxy.set(fault)
-        killed = await live_until(work.command, fault)
-        try:
-            await work.heal()
-        except Exception as exc:
-            exc.add_note(f"killed at request {number}: {proxy.seen(number)}")
-            raise
-        if not killed:
-            break
+    def begin() -> tuple[Sequence[str], Callable[[], Awaitable[None]]]:
+        work = make(kind)
+        return work.command, work.heal
+
+    number = await kill_at_each(proxy, hold, _EVERY, begin)
     record_property("requests", len(range(1, number, _EVERY)))
     assert number > _FEWEST

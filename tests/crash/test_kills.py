@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
 from tests.crash.drivers import DRIVERS
-from tests.crash.killing import live_until
+from tests.crash.enumerating import kill_at_each
 from tests.crash.scene import Scene
 from tests.support.trouble import Hold, HoldAfter, HoldBefore
 
@@ -26,17 +25,10 @@ _FEWEST = 20
 async def test_a_kill_at_any_request_is_repaired(
     scene: Scene, kind: str, hold: Callable[[int], Hold], record_property: Callable[[str, object], None]
 ) -> None:
-    number = 0
-    for number in count(1, _EVERY):
-        fault, crash = hold(number), scene.crash(kind)
-        scene.proxy.set(fault)
-        killed = await live_until(crash.command, fault)
-        try:
-            await crash.heal()
-        except Exception as exc:
-            exc.add_note(f"killed at request {number}: {scene.proxy.seen(number)}")
-            raise
-        if not killed:
-            break
+    def begin() -> tuple[Sequence[str], Callable[[], Awaitable[None]]]:
+        crash = scene.crash(kind)
+        return crash.command, crash.heal
+
+    number = await kill_at_each(scene.proxy, hold, _EVERY, begin)
     record_property("requests", len(range(1, number, _EVERY)))
     assert number > _FEWEST

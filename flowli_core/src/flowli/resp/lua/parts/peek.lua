@@ -1,4 +1,5 @@
 -- What a claim would lease next from a queue, of both lanes, and of groups in their turns. Nothing is taken before `take_turns`.
+
 -- Up to n elements of both lanes in order, which of them are of the rank, and the priorities of these.
 local function peek(k, n, ranked)
   local line = redis.call('LRANGE', KEYS[k + LINE], 0, n - 1)
